@@ -1,0 +1,49 @@
+"""Who in a room hears what: one member a player, beside the state and never inside it. PURE.
+
+FRESH -> CURRENT <-> BEHIND        a whole state makes CURRENT; a refusing outlet makes BEHIND
+  `--------+-----------'
+           v  ^
+          LOST  (resumed: FRESH)
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from actors.ports import Outlet
+
+
+class Hearing(Enum):
+    """What a member gets at the end of a turn."""
+
+    FRESH = "fresh"
+    """Nothing but the answer that it is owed: a snapshot, or what it missed."""
+    CURRENT = "current"
+    """Everything."""
+    BEHIND = "behind"
+    """Answers only, until its outlet has drained."""
+    LOST = "lost"
+    """Nothing: its connection is gone."""
+
+
+@dataclass(slots=True)
+class Member:
+    """The way to one player's client. `serial` is the newest token's number; tokens from
+    `confirmed` on may still be the one that the client holds (their answers may be lost).
+    """
+
+    outlet: Outlet
+    person: str
+    hearing: Hearing = Hearing.FRESH
+    serial: int = 1
+    confirmed: int = 1
+    missed_moves: bool = False
+
+    def oldest_good_serial(self) -> int:
+        """A frame on the newest token's connection proves that it arrived."""
+        return self.serial if self.outlet.heard else self.confirmed
+
+    def issue_token(self, shown_serial: int | None = None) -> int:
+        """The next token's number. `shown_serial` is the one that a resume was asked with."""
+        self.confirmed = max(self.oldest_good_serial(), shown_serial or 0)
+        self.serial += 1
+        return self.serial

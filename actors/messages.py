@@ -1,0 +1,179 @@
+"""What a room's or the registry's mailbox may receive. PURE: frozen values, no behaviour.
+
+A message from a session carries the outlet that it came through. The outlet is the generation:
+a room takes it only where it is the member's present one, so a late message of a superseded
+connection has no effect.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from actors.history import Claim
+from actors.ids import RoomId, SocketId, UserId
+from actors.ports import Outlet
+from actors.room_state import LeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How somebody wants to appear. `user_id` is the shown one, `person` the real one: it is
+    never encoded, logged or represented.
+    """
+
+    user_id: UserId
+    display_name: str | None
+    x: float
+    y: float
+    attributes: Mapping[str, object]
+    hide_position: bool
+    person: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Seat the session. Answered Joined or Refused; dropped when its connection is gone by then.
+
+    `asked_s` and `deadline_s` are monotonic seconds; after the deadline it never takes effect.
+    """
+
+    outlet: Outlet
+    room_id: RoomId
+    profile: Profile
+    asked_s: float
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Bring a session back on a new connection. Answered Resumed, Joined or Refused.
+
+    `serial` is the number of the token shown; `epoch` and `version` are the client's.
+    """
+
+    outlet: Outlet
+    room_id: RoomId
+    socket_id: SocketId
+    serial: int
+    epoch: int
+    version: int
+    asked_s: float
+    deadline_s: float
+
+
+class Move(NamedTuple):
+    """Never answered. A named tuple, since it is by far the most frequent message."""
+
+    outlet: Outlet
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Answered Done."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace what is not None. Answered Done."""
+
+    outlet: Outlet
+    display_name: str | None
+    attributes: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A room message; `data` is opaque to the room. Answered Done."""
+
+    outlet: Outlet
+    event: str
+    data: object = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Answered Validated."""
+
+    outlet: Outlet
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Answered State."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Answered Left."""
+
+    outlet: Outlet
+    reason: LeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection behind the outlet is gone; the grace begins."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """An outlet that refused takes frames again."""
+
+    outlet: Outlet
+
+
+Request = Join | Resume | Move | Ready | Update | Say | Validate | Describe | Leave
+"""What a client asked for: answered (moves aside) also where the room fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Moves are due."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraceEnded:
+    """Somebody's grace may be over."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """Hold the room against itself and against the sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """From the registry, which sends nothing more until it is answered: end if empty."""
+
+
+# -- to the registry
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEmptied:
+    """The room has no players; its idle time begins."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEnded:
+    """Answer to Close: the room is gone and its mailbox takes nothing more."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class RoomBusy:
+    """Answer to Close: somebody joined meanwhile."""
+
+    room_id: RoomId

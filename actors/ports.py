@@ -1,0 +1,284 @@
+"""What actors need from outside, as Protocols, and the values that pass through them.
+
+Owns the seam between the rooms and the rest of the world: a fake of each makes a room run
+without sockets, clocks or disks. Nothing here knows JSON or WebSocket.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from actors.errors import Refusal
+from actors.history import Verdict
+from actors.ids import RoomId, SocketId
+from actors.room_state import Event, Metadata, Player
+from actors.settings import Settings
+
+
+class Cancellable(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time. Wall time is for people and may jump; monotonic time is for waiting."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        ...
+
+    def monotonic_s(self) -> float: ...
+
+    def call_later(self, delay_s: float, call: Callable[[], object]) -> Cancellable: ...
+
+
+# -- frames and answers
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """A whole room at one version, to be encoded once for all who get it."""
+
+    room_id: RoomId
+    epoch: int
+    version: int
+    checksum: str
+    last_validated_ms: int
+    players: Sequence[Player]
+    metadata: Metadata
+
+
+class StateReason(Enum):
+    """Why a whole state was sent, in the wire's words."""
+
+    REQUESTED = "requested"
+    SLOW_CONSUMER = "slowConsumer"
+    ROOM_RECOVERED = "roomRecovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The whole state for a member that joined. `serial` numbers the token that goes with it;
+    `fresh` is False where the session sat there already; `succeeds` is the outlet whose session
+    this one takes over, when it is the answer to a resume.
+    """
+
+    state: bytes
+    version: int
+    serial: int
+    fresh: bool = True
+    succeeds: "Outlet | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What the member missed, in order, already encoded."""
+
+    missed: Sequence[bytes]
+    positions: bytes
+    epoch: int
+    version: int
+    checksum: str
+    last_validated_ms: int
+    serial: int
+    succeeds: "Outlet"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The request is done, as of `version`."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The whole state, as asked."""
+
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """`state` is encoded with the players when the verdict is not valid, else without."""
+
+    verdict: Verdict
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The session is not in the room, as of `version`."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request had no effect. `unasked`: it was a move, which awaits no answer."""
+
+    refusal: Refusal
+    unasked: bool = False
+
+
+Answer = Joined | Resumed | Done | Described | Validated | Left | Refused
+
+
+class Eviction(Enum):
+    """Why a room lets go of a session that did not leave."""
+
+    REPLACED = "replaced"
+    KICKED = "kicked"
+    CLOSED = "closed"
+    """The room is closed; the connection lives on."""
+
+
+class Outlet(Protocol):
+    """The way from a room to one client. No method raises; none calls back into the room.
+
+    `offer` and `offer_moves` take the same bytes for every member. False means: not taken, the
+    outlet is full. It then reports `Drained` to the room once it takes frames again.
+    """
+
+    socket_id: SocketId
+
+    @property
+    def alive(self) -> bool:
+        """The connection behind it is open and this outlet is its session's present one."""
+        ...
+
+    @property
+    def heard(self) -> bool:
+        """A frame arrived on the connection since the newest token was sent there."""
+        ...
+
+    def offer(self, frame: bytes) -> bool:
+        """Events and room messages, in order."""
+        ...
+
+    def offer_moves(self, frame: bytes) -> bool:
+        """Volatile: may be skipped."""
+        ...
+
+    def send_state(self, state: bytes, reason: StateReason) -> None:
+        """A whole state that nobody asked for; taken whatever its size."""
+        ...
+
+    def answer(self, answer: Answer) -> None:
+        """The answer to the one request under way; taken whatever its size."""
+        ...
+
+    def evict(self, reason: Eviction, detail: str) -> None:
+        """The session is no longer in the room."""
+        ...
+
+
+class Encoder(Protocol):
+    """The wire's forms of what a room publishes; each is made once and sent to many."""
+
+    def event(self, room_id: RoomId, epoch: int, event: Event) -> bytes: ...
+
+    def said(self, room_id: RoomId, sender: SocketId, event: str, data: object) -> bytes: ...
+
+    def batch(self, payloads: Sequence[bytes]) -> bytes:
+        """One frame of one or several payloads (at least one)."""
+        ...
+
+    def moves(self, room_id: RoomId, epoch: int, players: Iterable[Player]) -> bytes:
+        """One frame with the positions of `players`, none of them hidden."""
+        ...
+
+    def positions(self, players: Iterable[Player]) -> bytes: ...
+
+    def state(self, view: StateView) -> bytes: ...
+
+    def consistency(self, view: StateView) -> bytes:
+        """As `state`, without the players."""
+        ...
+
+
+class Roster(Protocol):
+    """The sessions' own view of who sits where, kept by them and not by the rooms."""
+
+    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
+        """The outlets that believe themselves in the room."""
+        ...
+
+
+class Log(Protocol):
+    """One event name per fact, past tense. `details` are fields, not sentences."""
+
+    def debug(
+        self,
+        event: str,
+        *,
+        room_id: str | None = None,
+        socket_id: str | None = None,
+        user_id: str | None = None,
+        **details: object,
+    ) -> None: ...
+
+    def info(
+        self,
+        event: str,
+        *,
+        room_id: str | None = None,
+        socket_id: str | None = None,
+        user_id: str | None = None,
+        **details: object,
+    ) -> None: ...
+
+    def warn(
+        self,
+        event: str,
+        *,
+        room_id: str | None = None,
+        socket_id: str | None = None,
+        user_id: str | None = None,
+        **details: object,
+    ) -> None: ...
+
+    def error(
+        self,
+        event: str,
+        *,
+        room_id: str | None = None,
+        socket_id: str | None = None,
+        user_id: str | None = None,
+        **details: object,
+    ) -> None: ...
+
+
+class Metrics(Protocol):
+    """What is counted."""
+
+    def player_joined(self) -> None: ...
+    def player_left(self, reason: str) -> None: ...
+    def resume_ended(self, outcome: str) -> None: ...
+    def state_validated(self, valid: bool) -> None: ...
+    def room_restarted(self) -> None: ...
+    def error_sent(self, code: str) -> None: ...
+    def slow_reader(self) -> None: ...
+    def join_answered(self, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class Census:
+    """Counts over all rooms, kept as changes happen: a scrape must not sweep the rooms."""
+
+    players: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that a room is given."""
+
+    clock: Clock
+    encoder: Encoder
+    roster: Roster
+    log: Log
+    metrics: Metrics
+    census: Census
+    settings: Settings

@@ -1,0 +1,341 @@
+"""What one turn of a room has to say, and saying it once, at its end.
+
+Owns the order in which a turn reaches the members: events and room messages in the room's order,
+then each answer, then moves. Events are encoded once, framed once, and the same bytes offered to
+all. A storm of n joins in a turn costs n sends: one delta for those who were there, one snapshot,
+encoded once, for all who joined.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from actors.history import Claim, History, Present
+from actors.ids import SocketId
+from actors.members import Hearing, Member
+from actors.ports import (
+    Answer,
+    Described,
+    Done,
+    Joined,
+    Outlet,
+    Ports,
+    Resumed,
+    StateReason,
+    StateView,
+    Validated,
+)
+from actors.room_state import Change, Event, EventKind, Player, RoomState
+
+
+@dataclass(frozen=True, slots=True)
+class OweAnswer:
+    """An answer that the turn does not influence."""
+
+    outlet: Outlet
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class OweDone:
+    """The request is done."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class OweJoined:
+    """A snapshot; `asked_s` is monotonic, for the metric. `fresh`: this request seated it."""
+
+    outlet: Outlet
+    member: Member
+    serial: int
+    asked_s: float
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OweResumed:
+    """What it missed after `version` (None: all), up to its own return at `return_version`."""
+
+    outlet: Outlet
+    member: Member
+    serial: int
+    version: int | None
+    return_version: int | None
+    succeeds: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class OweState:
+    """The whole state: asked for, or (`reason`) sent because the member fell behind."""
+
+    outlet: Outlet
+    member: Member
+    reason: StateReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class OweVerdict:
+    """How the client's view compares."""
+
+    outlet: Outlet
+    member: Member
+    claim: Claim
+
+
+Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict
+
+
+@dataclass(slots=True)
+class Turn:
+    """What happened since the last publication. `said` and events keep the room's order."""
+
+    items: list[Event | bytes] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    has_fresh: bool = False
+    """Somebody who gets nothing but its answer is among the owed."""
+    has_said: bool = False
+
+    def mark(self) -> tuple[int, int]:
+        """Where a message's part begins, for `rewind`."""
+        return len(self.changes), len(self.owed)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what a message that failed half-way left here."""
+        del self.changes[mark[0] :], self.owed[mark[1] :]
+
+    def is_empty(self) -> bool:
+        return not (self.changes or self.owed or self.items)
+
+
+class Publication:
+    """Publishes turns of one room in one epoch."""
+
+    def __init__(
+        self, state: RoomState, members: dict[SocketId, Member], ports: Ports, history: History
+    ) -> None:
+        self._state = state
+        self._members = members
+        self._ports = ports
+        self._history = history
+        self._view: StateView | None = None
+        self._encoded: bytes | None = None
+        self.last_validated_ms = ports.clock.now_ms()
+
+    def publish(self, turn: Turn) -> None:
+        """Tell the members what `turn` holds and empty it. O(members + answers).
+
+        What it raises is a fault: the members then get a whole state of the next epoch, and
+        whoever is still owed an answer gets it there.
+        """
+        self._view = self._encoded = None
+        turn.items.extend(self._state.take_events())
+        payloads = self._encode(turn)
+        if payloads:
+            self._offer(self._ports.encoder.batch(payloads))
+        while turn.owed:
+            self._settle(turn.owed[0])
+            del turn.owed[0]
+        turn.has_fresh = False
+        self._view = self._encoded = None
+
+    def publish_moves(self, moved: list[SocketId]) -> None:
+        """The newest positions of `moved` to all who hear everything."""
+        seen = self._visible(moved)
+        if not seen:
+            return
+        state = self._state
+        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen)
+        for member in self._members.values():
+            if member.hearing is Hearing.CURRENT and not member.outlet.offer_moves(frame):
+                member.missed_moves = True
+
+    def catch_up_moves(self, member: Member) -> None:
+        """All positions to one member whose outlet skipped some."""
+        if member.hearing is not Hearing.CURRENT or not member.missed_moves:
+            return
+        state = self._state
+        seen = self._visible(list(state.players))
+        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen) if seen else None
+        member.missed_moves = frame is not None and not member.outlet.offer_moves(frame)
+
+    def recover(self, turn: Turn) -> None:
+        """Begin an epoch under members who know the one before: a whole state for each, then
+        the room messages and answers that the failed turn still owed.
+        """
+        self._view = self._encoded = None
+        self._state.take_events()
+        awaiting = {
+            id(owed.member) for owed in turn.owed if isinstance(owed, OweJoined | OweResumed)
+        }
+        for member in self._members.values():
+            if member.hearing is not Hearing.LOST and id(member) not in awaiting:
+                self._send_state(member, StateReason.ROOM_RECOVERED)
+        said = [item for item in turn.items if isinstance(item, bytes)]
+        turn.items.clear()
+        if said:
+            self._offer(self._ports.encoder.batch(said))
+        while turn.owed:
+            owed = turn.owed[0]
+            if isinstance(owed, OweResumed):  # what it missed belongs to the epoch before
+                owed = replace(owed, version=None, return_version=None)
+            self._settle(owed)
+            del turn.owed[0]
+
+    # -- inside
+
+    def _encode(self, turn: Turn) -> list[bytes]:
+        state = self._state
+        encoder = self._ports.encoder
+        payloads: list[bytes] = []
+        for item in turn.items:
+            if isinstance(item, bytes):
+                payloads.append(item)
+            else:
+                payload = encoder.event(state.room_id, state.epoch, item)
+                self._history.append(item, payload)
+                payloads.append(payload)
+        turn.items.clear()
+        turn.has_said = False
+        return payloads
+
+    def _offer(self, frame: bytes) -> None:
+        for member in self._members.values():
+            if member.hearing is Hearing.CURRENT and not member.outlet.offer(frame):
+                self._fall_behind(member)
+
+    def _fall_behind(self, member: Member) -> None:
+        member.hearing = Hearing.BEHIND
+        self._ports.metrics.slow_reader()
+        self._ports.log.warn(
+            "reader_fell_behind",
+            room_id=self._state.room_id,
+            socket_id=member.outlet.socket_id,
+            version=self._state.version,
+        )
+
+    def _settle(self, owed: Owed) -> None:
+        match owed:
+            case OweAnswer(outlet, answer):
+                outlet.answer(answer)
+            case OweDone(outlet):
+                outlet.answer(Done(self._state.version))
+            case OweJoined(outlet, member, serial, asked_s, fresh):
+                member.hearing = Hearing.CURRENT
+                outlet.answer(Joined(self._whole(), self._state.version, serial, fresh))
+                self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
+            case OweResumed():
+                self._settle_resumed(owed)
+            case OweState(outlet, member, reason):
+                if reason is None:
+                    self._heal(member)
+                    outlet.answer(Described(self._whole()))
+                else:
+                    self._send_state(member, reason)
+            case OweVerdict(outlet, member, claim):
+                self._settle_verdict(outlet, member, claim)
+
+    def _settle_resumed(self, owed: OweResumed) -> None:
+        state = self._state
+        owed.member.hearing = Hearing.CURRENT
+        entries = None if owed.version is None else self._history.since(owed.version, state.version)
+        if entries is None:
+            self._ports.metrics.resume_ended("joined")
+            whole = self._whole()
+            owed.outlet.answer(Joined(whole, state.version, owed.serial, False, owed.succeeds))
+            return
+        self._ports.metrics.resume_ended("resumed")
+        # Its own return ends what it missed; what came after it in the turn follows as events.
+        cut = len(entries)
+        if owed.return_version is not None:
+            cut = 1 + next(
+                index
+                for index, entry in enumerate(entries)
+                if entry.event.version >= owed.return_version
+            )
+        missed, rest = entries[:cut], entries[cut:]
+        view = self._state_view()
+        last = missed[-1].event if missed and rest else None
+        # Whoever joined after its return is unknown to it until that event follows.
+        unknown = {
+            change.player.socket_id
+            for entry in rest
+            if entry.event.kind is EventKind.JOINED
+            for change in entry.event.changes
+        }
+        known = [key for key in state.players if key not in unknown]
+        owed.outlet.answer(
+            Resumed(
+                [entry.payload for entry in missed],
+                self._ports.encoder.positions(self._visible(known)),
+                state.epoch,
+                last.version if last else view.version,
+                last.checksum if last else view.checksum,
+                view.last_validated_ms,
+                owed.serial,
+                owed.succeeds,
+            )
+        )
+        if rest:
+            frame = self._ports.encoder.batch([entry.payload for entry in rest])
+            if not owed.outlet.offer(frame):
+                self._fall_behind(owed.member)
+
+    def _settle_verdict(self, outlet: Outlet, member: Member, claim: Claim) -> None:
+        view = self._state_view()
+        present = Present(view.epoch, view.version, view.checksum, frozenset(self._state.players))
+        verdict = self._history.judge(claim, present)
+        self._ports.metrics.state_validated(verdict.valid)
+        if verdict.valid:
+            outlet.answer(Validated(verdict, self._ports.encoder.consistency(view)))
+            return
+        self._ports.log.warn(
+            "client_state_invalid",
+            room_id=view.room_id,
+            socket_id=outlet.socket_id,
+            version=view.version,
+            missing=len(verdict.missing),
+            unexpected=len(verdict.unexpected),
+        )
+        self._heal(member)
+        outlet.answer(Validated(verdict, self._whole()))
+
+    def _send_state(self, member: Member, reason: StateReason) -> None:
+        member.hearing = Hearing.CURRENT
+        member.missed_moves = False
+        member.outlet.send_state(self._whole(), reason)
+
+    @staticmethod
+    def _heal(member: Member) -> None:
+        """A whole state goes out: whoever was behind is so no more."""
+        if member.hearing is Hearing.BEHIND:
+            member.hearing = Hearing.CURRENT
+            member.missed_moves = False
+
+    def _visible(self, socket_ids: list[SocketId]) -> list[Player]:
+        players = self._state.players
+        return [
+            player
+            for socket_id in socket_ids
+            if (player := players.get(socket_id)) is not None and not player.hide_position
+        ]
+
+    def _state_view(self) -> StateView:
+        if self._view is None:
+            state = self._state
+            self._view = StateView(
+                state.room_id,
+                state.epoch,
+                state.version,
+                state.checksum(),
+                self.last_validated_ms,
+                list(state.players.values()),
+                state.metadata(),
+            )
+        return self._view
+
+    def _whole(self) -> bytes:
+        """The whole state, encoded once a turn."""
+        if self._encoded is None:
+            self._encoded = self._ports.encoder.state(self._state_view())
+        return self._encoded

@@ -1,0 +1,360 @@
+"""The directory of rooms: an actor that spawns, supervises, parks, reaps and closes them.
+
+Owns which room lives under which mailbox, and nothing of what is inside a room. Sessions read
+`mailbox_for` directly, since they are on the same loop; all that changes the directory passes
+through this actor's mailbox. No operation sweeps over all rooms: what waits is kept in queues
+ordered by deadline, with one timer each.
+
+    cold -> live -> closing -> cold          a closing handshake; joins that arrive are parked
+              |  <----'  (busy: somebody joined meanwhile)
+              v
+            failed -> live | resting -> cold  resting rooms refuse joins for `room_closed_s`
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from types import TracebackType
+from typing import Any, Final
+
+from actors import messages as m
+from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
+from actors.ids import RoomId
+from actors.ports import Cancellable, Eviction, Ports, Refused
+from actors.recovery import RoomFailed, answer_poison
+from actors.room import RoomActor
+from actors.runtime import LoopActor, Mailbox
+
+
+class Phase(Enum):
+    """A room's life, as the registry sees it; cold rooms have no record."""
+
+    LIVE = "live"
+    CLOSING = "closing"
+
+
+@dataclass(slots=True)
+class Record:
+    """One room that is not cold."""
+
+    room_id: RoomId
+    mailbox: Mailbox
+    phase: Phase = Phase.LIVE
+    parked: list[m.Join | m.Resume] | None = None
+    restarts_s: list[float] | None = None
+    """When it was restarted lately, monotonic; at most `room_restarts_max` + 1 entries."""
+
+
+@dataclass(slots=True)
+class Directory:
+    """The registry's memory; it outlives a registry that failed. Sessions read it directly."""
+
+    registry: Mailbox
+    rooms: dict[RoomId, Record] = field(default_factory=dict)
+    idle: OrderedDict[RoomId, float] = field(default_factory=OrderedDict)
+    """Empty rooms and when they are reaped, soonest first."""
+    resting: OrderedDict[RoomId, float] = field(default_factory=OrderedDict)
+    """Rooms that kept crashing and until when they refuse, soonest first."""
+    parked: deque[tuple[float, m.Join | m.Resume]] = field(default_factory=deque)
+    """All that is parked anywhere, by deadline; what was forwarded meanwhile is skipped."""
+    parked_count: int = 0
+    epoch: int = 0
+
+    def mailbox_for(self, room_id: RoomId) -> Mailbox:
+        """Where a join goes: to the room, or to the registry while it is cold or closing. O(1)."""
+        record = self.rooms.get(room_id)
+        if record is not None and record.phase is Phase.LIVE:
+            return record.mailbox
+        return self.registry
+
+    def mailbox_of(self, room_id: RoomId) -> Mailbox:
+        """The room's own mailbox, also while it is asked whether to close. O(1).
+
+        Raises KeyError where there is no such room: only for who was just seated in it.
+        """
+        return self.rooms[room_id].mailbox
+
+
+class RegistryActor(LoopActor):
+    """`directory` is that of a predecessor which failed, or an empty one. There is nobody above:
+    where a message makes the registry raise, it is dropped and a successor goes on.
+    """
+
+    def __init__(self, ports: Ports, directory: Directory) -> None:
+        super().__init__()
+        self._ports: Final = ports
+        self._directory: Final = directory
+        self._timer: Cancellable | None = None
+        self._timer_due_s = 0.0
+        self._failed = False
+
+    # -- the actor
+
+    def on_start(self) -> None:
+        self._wait()
+
+    def on_receive(self, message: Any) -> Any:
+        handler = _HANDLERS.get(type(message))
+        if handler is None:
+            return super().on_receive(message)
+        try:
+            handler(self, message)
+        except Refusal as refusal:
+            message.outlet.answer(Refused(refusal))
+        return None
+
+    def on_turn_end(self) -> None:
+        self._wait()
+
+    def on_stop(self) -> None:
+        self._stop_waiting()
+
+    def keeps_mailbox_on_failure(self) -> bool:
+        return self._failed
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._failed = True
+        self._stop_waiting()
+        error, poison = _describe(exception_value), _describe(self.handling)
+        self._ports.log.error("registry_restarted", error=error, poison=poison)
+        answer_poison(self.handling)
+        RegistryActor.start(self._ports, self._directory, mailbox=self.mailbox)
+
+    # -- joins and resumes that found no live room
+
+    def _enter(self, message: m.Join | m.Resume) -> None:
+        directory = self._directory
+        record = directory.rooms.get(message.room_id)
+        if record is not None and record.phase is Phase.CLOSING:
+            self._park(record, message)
+            return
+        if record is None:
+            record = self._open_for(message)
+        if not record.mailbox.offer(message):
+            raise Unavailable("the room has too much to do", retry_after_ms=1000)
+
+    def _open_for(self, message: m.Join | m.Resume) -> Record:
+        """A room is spawned for a join only: nobody can resume what is not there."""
+        directory = self._directory
+        room_id = message.room_id
+        until_s = directory.resting.get(room_id)
+        now_s = self._ports.clock.monotonic_s()
+        if until_s is not None and until_s > now_s:
+            wait_ms = round((until_s - now_s) * 1000)
+            raise RoomClosed("the room kept failing and rests", retry_after_ms=wait_ms)
+        if isinstance(message, m.Resume):
+            self._ports.metrics.resume_ended("expired")
+            raise ResumeExpired("the room is gone, and its players with it")
+        if len(directory.rooms) >= self._ports.settings.rooms_max:
+            raise Unavailable("the server holds no more rooms", retry_after_ms=5000)
+        return self._spawn(room_id)
+
+    def _park(self, record: Record, message: m.Join | m.Resume) -> None:
+        directory = self._directory
+        if directory.parked_count >= self._ports.settings.parked_joins_max:
+            raise Unavailable("too many joins wait for their rooms", retry_after_ms=1000)
+        if record.parked is None:
+            record.parked = []
+        record.parked.append(message)
+        directory.parked_count += 1
+        directory.parked.append((message.deadline_s, message))
+
+    def _unpark(self, record: Record) -> list[m.Join | m.Resume]:
+        parked, record.parked = record.parked or [], None
+        self._directory.parked_count -= len(parked)
+        if not self._directory.parked_count:
+            self._directory.parked.clear()
+        return parked
+
+    # -- spawning and reaping
+
+    def _next_epoch(self) -> int:
+        """Rises at every load of any room, also where nothing is stored (G4)."""
+        directory = self._directory
+        directory.epoch = max(directory.epoch + 1, self._ports.clock.now_ms())
+        return directory.epoch
+
+    def _spawn(self, room_id: RoomId) -> Record:
+        mailbox = Mailbox(self._ports.settings.mailbox_messages_max)
+        record = Record(room_id, mailbox)
+        self._directory.rooms[room_id] = record
+        epoch = self._next_epoch()
+        RoomActor.start(room_id, epoch, self._ports, self.mailbox, mailbox=mailbox)
+        self._ports.log.debug("room_opened", room_id=room_id, epoch=epoch)
+        return record
+
+    def _room_emptied(self, message: m.RoomEmptied) -> None:
+        if message.room_id in self._directory.rooms:
+            due_s = self._ports.clock.monotonic_s() + self._ports.settings.room_idle_s
+            self._directory.idle[message.room_id] = due_s
+            self._directory.idle.move_to_end(message.room_id)
+
+    def _reap(self, message: "ReapDue") -> None:
+        """Ask the rooms that were empty for long enough to end."""
+        directory = self._directory
+        self._timer = None
+        now_s = self._ports.clock.monotonic_s()
+        while directory.idle:
+            room_id, due_s = next(iter(directory.idle.items()))
+            if due_s > now_s:
+                break
+            del directory.idle[room_id]
+            record = directory.rooms.get(room_id)
+            if record is not None and record.phase is Phase.LIVE:
+                record.phase = Phase.CLOSING
+                record.mailbox.tell(m.Close())
+        while directory.resting and next(iter(directory.resting.values())) <= now_s:
+            directory.resting.popitem(last=False)
+        self._expire_parked(now_s)
+
+    def _expire_parked(self, now_s: float) -> None:
+        directory = self._directory
+        while directory.parked and directory.parked[0][0] <= now_s:
+            _, message = directory.parked.popleft()
+            record = directory.rooms.get(message.room_id)
+            if record is None or not record.parked or message not in record.parked:
+                continue
+            record.parked.remove(message)
+            directory.parked_count -= 1
+            refusal = Unavailable("the room took too long", retry_after_ms=1000)
+            message.outlet.answer(Refused(refusal))
+
+    def _room_ended(self, message: m.RoomEnded) -> None:
+        record = self._directory.rooms.pop(message.room_id, None)
+        if record is None:
+            return
+        self._directory.idle.pop(message.room_id, None)
+        self._ports.log.debug("room_reaped", room_id=message.room_id)
+        for waiting in self._unpark(record):
+            self.mailbox.tell(waiting)
+
+    def _room_busy(self, message: m.RoomBusy) -> None:
+        record = self._directory.rooms.get(message.room_id)
+        if record is None:
+            return
+        record.phase = Phase.LIVE
+        for waiting in self._unpark(record):
+            self.mailbox.tell(waiting)
+
+    # -- supervision
+
+    def _room_failed(self, message: RoomFailed) -> None:
+        record = self._directory.rooms.get(message.room_id)
+        if record is None:
+            return
+        settings = self._ports.settings
+        now_s = self._ports.clock.monotonic_s()
+        since_s = now_s - settings.room_restarts_window_s
+        restarts_s = [at_s for at_s in record.restarts_s or () if at_s > since_s]
+        restarts_s.append(now_s)
+        record.restarts_s = restarts_s
+        if len(restarts_s) > settings.room_restarts_max:
+            self._tell_operator("room_closed", message)
+            self._rest(record, message, now_s)
+            return
+        self._tell_operator("room_restarted", message)
+        self._ports.metrics.room_restarted()
+        if record.phase is Phase.CLOSING:  # its Close may be the message that was dropped
+            record.phase = Phase.LIVE
+        RoomActor.start(
+            record.room_id,
+            self._next_epoch(),
+            self._ports,
+            self.mailbox,
+            message.wreckage,
+            message.poison,
+            mailbox=record.mailbox,
+        )
+        for waiting in self._unpark(record):
+            self.mailbox.tell(waiting)
+
+    def _rest(self, record: Record, failure: RoomFailed, now_s: float) -> None:
+        """Close a room that keeps failing: everybody is told, everything that waits answered."""
+        wreckage = failure.wreckage
+        directory = self._directory
+        del directory.rooms[record.room_id]
+        directory.idle.pop(record.room_id, None)
+        wait_s = self._ports.settings.room_closed_s
+        directory.resting[record.room_id] = now_s + wait_s
+        self._ports.census.players -= wreckage.counted
+        answer_poison(failure.poison)
+        refused = Refused(RoomClosed("the room keeps failing", retry_after_ms=round(wait_s * 1000)))
+        for owed in wreckage.turn.owed:
+            owed.outlet.answer(refused)
+        for message in [*record.mailbox.close(), *self._unpark(record)]:
+            if isinstance(message, m.Request) and not isinstance(message, m.Move):
+                message.outlet.answer(refused)
+        for member in wreckage.members.values():
+            member.outlet.evict(Eviction.CLOSED, "the room kept failing")
+
+    def _tell_operator(self, event: str, message: RoomFailed) -> None:
+        wreckage = message.wreckage
+        poisoned = getattr(message.poison, "outlet", None)
+        self._ports.log.error(
+            event,
+            room_id=message.room_id,
+            socket_id=poisoned.socket_id if poisoned is not None else None,
+            error=_describe(message.error),
+            roomState=wreckage.summary,
+            poison=None if message.poison is None else _describe(message.poison),
+            lastOperations=[f"{kind} {key}" for kind, key in wreckage.operations],
+        )
+
+    # -- waiting
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self) -> None:
+        """One timer for the head of all queues."""
+        heads_s = []
+        directory = self._directory
+        if directory.idle:
+            heads_s.append(next(iter(directory.idle.values())))
+        if directory.resting:
+            heads_s.append(next(iter(directory.resting.values())))
+        if directory.parked:
+            heads_s.append(directory.parked[0][0])
+        if not heads_s:
+            return
+        due_s = min(heads_s)
+        if self._timer is not None:
+            if self._timer_due_s <= due_s:
+                return
+            self._timer.cancel()
+        self._timer_due_s = due_s
+        delay_s = max(0.0, due_s - self._ports.clock.monotonic_s())
+        self._timer = self._ports.clock.call_later(delay_s, lambda: self.mailbox.tell(ReapDue()))
+
+
+@dataclass(frozen=True, slots=True)
+class ReapDue:
+    """Something that waits in the registry is due."""
+
+
+def _describe(thing: object) -> str:
+    """For the log: bounded, and whatever the thing's own repr does."""
+    try:
+        text = repr(thing)
+    except Exception as error:  # noqa: BLE001  # a repr is anybody's code
+        text = f"{type(thing).__name__} whose repr raised {type(error).__name__}"
+    return text[:1000]
+
+
+_HANDLERS: Final[dict[type, Callable[[RegistryActor, Any], None]]] = {
+    m.Join: RegistryActor._enter,
+    m.Resume: RegistryActor._enter,
+    m.RoomEmptied: RegistryActor._room_emptied,
+    m.RoomEnded: RegistryActor._room_ended,
+    m.RoomBusy: RegistryActor._room_busy,
+    RoomFailed: RegistryActor._room_failed,
+    ReapDue: RegistryActor._reap,
+}

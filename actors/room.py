@@ -1,0 +1,282 @@
+"""One room: the actor around its players.
+
+Owns the turn: handle all that waits, one message at a time, then publish once. May not know the
+wire, sockets or disks; it is given outlets, an encoder and a clock. What a request does is in
+seating.py. What raises there beyond a refusal is a fault: the actor fails, and its supervisor
+starts a successor on the same mailbox (recovery.py).
+"""
+
+from types import TracebackType
+from typing import Any, Final, cast
+
+from actors import messages as m
+from actors.errors import Refusal
+from actors.history import History
+from actors.ids import RoomId, SocketId
+from actors.members import Member
+from actors.ports import Cancellable, Eviction, Ports, Refused
+from actors.publication import OweAnswer, Publication, Turn
+from actors.recovery import (
+    Checkpoint,
+    RoomFailed,
+    Wreckage,
+    answer_poison,
+    dead,
+    orphans,
+    restore,
+    strangers,
+)
+from actors.room_state import LeaveReason, RoomState
+from actors.runtime import LoopActor, Mailbox
+from actors.seating import HANDLERS, Seating
+from actors.self_check import breaches
+from actors.timers import Graces, Ticker
+
+
+class Inconsistent(Exception):
+    """A self-check found breaches: a fault, healed by a restart."""
+
+
+class RoomActor(LoopActor):
+    """`registry` is the mailbox of the supervisor: it hears of emptiness, ends and failures.
+
+    With `wreckage` this is the successor of a room that failed, on the message `poison`.
+    """
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        epoch: int,
+        ports: Ports,
+        registry: Mailbox,
+        wreckage: Wreckage | None = None,
+        poison: object = None,
+    ) -> None:
+        super().__init__()
+        settings = ports.settings
+        clock = ports.clock
+        self.turn_messages_max = settings.turn_messages_max
+        self.room_id: Final = room_id
+        self._ports: Final = ports
+        self._registry: Final = registry
+        self._wreckage = wreckage
+        self._poison = poison
+        self._turn = wreckage.turn if wreckage else Turn()
+        self.members: dict[SocketId, Member] = wreckage.members if wreckage else {}
+        if wreckage is None:
+            self.state = RoomState(room_id, epoch, clock.now_ms(), settings.players_max)
+        else:
+            self.state = restore(wreckage, epoch, settings.players_max, clock.now_ms())
+        self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
+        history = History(
+            settings.history_events_max, settings.history_bytes_max, self.state.checksum()
+        )
+        self._publication = Publication(self.state, self.members, ports, history)
+        self._ticker = Ticker(clock, settings.tick_ms / 1000, lambda: self.mailbox.tell(m.Tick()))
+        self._graces = Graces(
+            clock,
+            settings.resume_grace_s,
+            lambda: self.mailbox.tell(m.GraceEnded()),
+            wreckage.graces if wreckage else (),
+        )
+        self._seating = Seating(
+            self.state,
+            self.members,
+            self._turn,
+            ports,
+            self._graces,
+            self._ticker,
+            self._publish,
+            list(wreckage.operations) if wreckage else [],
+        )
+        self._mark = self._turn.mark()
+        self._counted = wreckage.counted if wreckage else 0
+        self._check_timer: Cancellable | None = None
+        self._check_due = False
+        self._suspects: set[str] = set()
+        self._reported_empty = False
+        self._failed = False
+
+    # -- the actor
+
+    def on_start(self) -> None:
+        if self._wreckage is not None:
+            try:
+                self._recover()
+            except Exception as error:
+                self._report(error, None)
+                raise
+
+    def on_receive(self, message: Any) -> Any:
+        if type(message) is m.Move:  # by far the most frequent, and owes nobody anything
+            self._seating.move(message)
+            return None
+        handler = HANDLERS.get(type(message))
+        if handler is None:
+            return self._on_own(message)
+        self._mark = self._turn.mark()
+        try:
+            handler(self._seating, message)
+        except Refusal as refusal:
+            self._turn.owed.append(OweAnswer(message.outlet, Refused(refusal)))
+        except Exception:
+            self._turn.rewind(self._mark)
+            raise
+        return None
+
+    def on_turn_end(self) -> None:
+        if not self._turn.is_empty():
+            self._publish()
+        moved = self._ticker.take_due()
+        if moved:
+            self._publication.publish_moves(moved)
+        self.mailbox.patient = self._ticker.is_waiting
+        laggards = self._seating.laggards
+        while laggards:
+            self._publication.catch_up_moves(laggards.pop())
+        if self._check_due:
+            self._self_check()
+        if self.state.players:
+            self._reported_empty = False
+            if self._check_timer is None:
+                self._check_timer = self._ports.clock.call_later(
+                    self._ports.settings.self_check_s, lambda: self.mailbox.tell(m.SelfCheck())
+                )
+        elif not self._reported_empty:
+            self._reported_empty = True
+            self._registry.tell(m.RoomEmptied(self.room_id))
+
+    def on_stop(self) -> None:
+        self._stop_timers()
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._report(cast(BaseException, exception_value), self.handling)
+
+    def keeps_mailbox_on_failure(self) -> bool:
+        return self._failed
+
+    def _handle_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Told to the log by the supervisor, with the room's state.
+        self.actor_stopped.set()
+
+    # -- the room itself
+
+    def _on_own(self, message: Any) -> Any:
+        match message:
+            case m.Tick():
+                self._ticker.ticked()
+            case m.SelfCheck():
+                self._check_due = True  # at the turn's end, when nobody is owed an answer
+            case m.Close():
+                self._close()
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def _self_check(self) -> None:
+        """Raises Inconsistent where a breach is still there after all was handled that waited
+        when it was first seen: a loss or a leave may have been on its way.
+        """
+        self._check_due = False
+        self._check_timer = None
+        found = set(breaches(self.state, self.members, self._ports.roster.claims(self.room_id)))
+        persistent = found & self._suspects
+        if persistent:
+            raise Inconsistent("; ".join(sorted(persistent)))
+        again = bool(found) and not self._suspects
+        self._suspects = found if again else set()
+        if again:
+            self.mailbox.tell(m.SelfCheck())
+        else:
+            self._publication.last_validated_ms = self._ports.clock.now_ms()
+
+    def _close(self) -> None:
+        if not self._turn.is_empty():
+            self._publish()  # whoever left in this very turn is owed an answer, and this is the end
+        if self.state.players:
+            self._reported_empty = False
+            self._registry.tell(m.RoomBusy(self.room_id))
+        else:
+            self._stop()
+            self._registry.tell(m.RoomEnded(self.room_id))
+
+    # -- failing and coming back
+
+    def _report(self, error: BaseException, poison: object) -> None:
+        """Hand what is left to the supervisor. Reads the failed state for its numbers only."""
+        self._failed = True
+        self._stop_timers()
+        state = self.state
+        summary: dict[str, object] = {
+            "epoch": state.epoch,
+            "version": state.version,
+            "checksum": state.checksum(),
+            "count": len(state.players),
+        }
+        self._registry.tell(
+            RoomFailed(
+                self.room_id,
+                error,
+                poison,
+                Wreckage(
+                    self.room_id,
+                    state.epoch,
+                    state.created_at_ms,
+                    self._checkpoint,
+                    self._turn,
+                    self.members,
+                    self._graces.all(),
+                    self._seating.operations,
+                    self._counted,
+                    summary,
+                ),
+            )
+        )
+
+    def _recover(self) -> None:
+        self._turn.changes.clear()
+        for member in strangers(self.state, self.members):
+            member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
+        now_ms = self._ports.clock.now_ms()
+        for socket_id in orphans(self.state, self.members):
+            self.state.leave(socket_id, LeaveReason.TIMEOUT, now_ms)
+        for socket_id in dead(self.state, self.members):
+            self._seating.lose(socket_id, self.members[socket_id])
+        for outlet in list(self._ports.roster.claims(self.room_id)):
+            known = self.members.get(outlet.socket_id)
+            if known is None or known.outlet is not outlet:
+                outlet.evict(Eviction.CLOSED, "the room does not know this session")
+        self._turn.changes.clear()
+        self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
+        answer_poison(self._poison)
+        self._poison = None
+        self._publication.recover(self._turn)
+        self.mailbox.tell(m.SelfCheck())
+        self._wreckage = None
+
+    # -- inside
+
+    def _publish(self) -> None:
+        self._publication.publish(self._turn)
+        self._checkpoint.advance(self._turn.changes)
+        self._turn.changes.clear()
+        self._mark = self._turn.mark()
+        self._ports.census.players += len(self.state.players) - self._counted
+        self._counted = len(self.state.players)
+
+    def _stop_timers(self) -> None:
+        self.mailbox.patient = False
+        self._ticker.stop()
+        self._graces.stop()
+        if self._check_timer is not None:
+            self._check_timer.cancel()

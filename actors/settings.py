@@ -1,0 +1,352 @@
+"""Every limit and time, with unit, default, bounds; the only reader of flags, environment, TOML.
+
+Owns `Settings`, whose fields are the one table that flags, environment names, TOML keys, help and
+bounds are made from, and the agreements between settings. An invalid `Settings` cannot exist.
+Knows nothing of who uses a setting, and touches the disk only in `load`, to read.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+
+from actors.setting_rules import DEFAULT, ENV_PREFIX, Group, Problem, Row, Rule
+
+
+class AuthMode(StrEnum):
+    """Who vouches for a `userId`. In `anonymous` nobody does."""
+
+    ANONYMOUS = "anonymous"
+
+
+class LogFormat(StrEnum):
+    """`auto` is `console` on a terminal, else `json`."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+# A lone `*` is any. An origin has no path: with a slash at its end it would never match.
+_ORIGIN: Final = r"\*|null|[a-z][a-z0-9+.-]*://[^/\s,]+"
+_ORIGINS: Final = "a list such as https://a.example, http://b.example:8080 (no path), or *"
+_HOST: Final = r"\*|[^\s/,@]+"
+_HOSTS: Final = "a list such as a.example, b.example:8080, or *"
+_PATH: Final = r"[^\x00-\x1f\x7f]{0,4096}"
+_DAY_S: Final = 86_400
+_MIB: Final = 1_048_576
+# Short, so that a setting stays a row: the headings of `Group`.
+_L, _I, _R, _C, _H, _S, _O = Group
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one server. Raises SettingsInvalid, which names every problem at once."""
+
+    host: Annotated[str, Rule(_L, "address to listen on", pattern=r"[^\s/]{1,255}",
+        expected="an address or a host name")] = "127.0.0.1"
+    port: Annotated[int, Rule(_L, "port to listen on; 0 takes a free one, which the log event "
+        "server_started names", 0, 65_535)] = 8765
+    allowed_origins: Annotated[tuple[str, ...], Rule(_L, "origins of pages that may connect; "
+        "when empty: same host, loopback and host", pattern=_ORIGIN, expected=_ORIGINS)] = ()
+    allowed_hosts: Annotated[tuple[str, ...], Rule(_L, "names that a Host header may give; "
+        "when empty: loopback and host", pattern=_HOST, expected=_HOSTS)] = ()
+    tls_cert_file: Annotated[str, Rule(_L, "certificate chain (PEM); makes it wss://",
+        pattern=_PATH, expected="a file")] = ""
+    tls_key_file: Annotated[str, Rule(_L, "private key of the certificate (PEM)",
+        pattern=_PATH, expected="a file")] = ""
+    connections_max: Annotated[int, Rule(_L, "open connections; beyond: HTTP 503; "
+        "0 is no limit", 0, 10_000_000)] = 0
+    connections_per_ip_max: Annotated[int, Rule(_L, "open connections of one address; beyond: "
+        "HTTP 429; 0 is no limit", 0, 10_000_000)] = 0
+    handshake_timeout_s: Annotated[float, Rule(_L, "a handshake must be complete within this",
+        0.01, 300)] = 10
+    close_timeout_s: Annotated[float, Rule(_L, "a connection that is being closed is cut off after "
+        "this", 0.01, 300)] = 10
+    drain_s: Annotated[float, Rule(_L, "longest drain after SIGTERM", 0, 300)] = 5
+    data_dir: Annotated[str, Rule(_L, "folder for data, by default one for each user; this build "
+        "keeps all in memory and writes nothing there", pattern=_PATH, expected="a folder")] = ""
+
+    auth: Annotated[AuthMode, Rule(_I, "who vouches for a userId; anonymous: nobody",
+        expected="anonymous (this build has no jwt yet)")] = AuthMode.ANONYMOUS
+    allow_anonymous: Annotated[bool, Rule(_I, "in anonymous mode, listen on more than loopback: "
+        "whoever reaches the port may call himself anybody")] = False
+    one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
+        "the one before")] = False
+
+    players_max: Annotated[int, Rule(_R, "players of a room, lost ones included; beyond: roomFull",
+        1, 1_000_000)] = 1000
+    room_idle_s: Annotated[float, Rule(_R, "an empty room is reaped after this",
+        0.01, 365 * _DAY_S)] = 300
+    tick_ms: Annotated[int, Rule(_R, "how often moves are sent", 1, 10_000)] = 50
+    rooms_max: Annotated[int, Rule(_R, "rooms at one time; beyond: unavailable",
+        1, 100_000_000)] = 250_000
+    join_timeout_s: Annotated[float, Rule(_R, "a join that waits longer for its room: unavailable",
+        0.01, 300)] = 5
+    parked_joins_max: Annotated[int, Rule(_R, "joins that wait for rooms; beyond: unavailable",
+        1, 10_000_000)] = 10_000
+    mailbox_messages_max: Annotated[int, Rule(_R, "messages that wait for one room; beyond: "
+        "unavailable", 1, 100_000_000)] = 65_536
+    turn_messages_max: Annotated[int, Rule(_R, "messages that a room handles before other rooms "
+        "have their turn", 1, 1_000_000)] = 512
+    history_events_max: Annotated[int, Rule(_R, "events that a room keeps for resumes and "
+        "validations", 1, 1_000_000)] = 1024
+    history_bytes_max: Annotated[int, Rule(_R, "bytes of such events",
+        1024, 1024 * _MIB)] = 262_144
+
+    message_bytes_max: Annotated[int, Rule(_C, "a larger frame closes with 1009",
+        256, 16 * _MIB)] = 16_384
+    message_timeout_s: Annotated[float, Rule(_C, "a message begun must be complete within this",
+        0.01, 300)] = 10
+    messages_per_s: Annotated[float, Rule(_C, "messages, everything included",
+        0.001, 10_000_000)] = 60
+    messages_burst: Annotated[float, Rule(_C, "messages at once", 1, 10_000_000)] = 120
+    joins_per_s: Annotated[float, Rule(_C, "joins, leaves and requests for the whole state",
+        0.001, 10_000_000)] = 5
+    joins_burst: Annotated[float, Rule(_C, "the same at once", 1, 10_000_000)] = 20
+    backlog_frames_max: Annotated[int, Rule(_C, "frames that wait for the answer to the one "
+        "before; then reading stops", 1, 65_536)] = 64
+    outbox_bytes_max: Annotated[int, Rule(_C, "bytes that wait for a slow reader; beyond, it gets "
+        "one whole state when it drains", 4096, 1024 * _MIB)] = 262_144
+    slow_reader_s: Annotated[float, Rule(_C, "beyond outbox_bytes_max this long: closed with 1013",
+        0.01, 3600)] = 15
+
+    heartbeat_s: Annotated[float, Rule(_H, "a ping is sent this often", 0.01, 3600)] = 10
+    heartbeat_timeout_s: Annotated[float, Rule(_H, "a connection that does not answer a ping "
+        "within this is lost", 0.01, 3600)] = 10
+    resume_grace_s: Annotated[float, Rule(_H, "how long a lost connection keeps its player",
+        0.01, _DAY_S)] = 30
+
+    self_check_s: Annotated[float, Rule(_S, "how often a room checks itself and its sessions",
+        0.01, _DAY_S)] = 60
+    room_restarts_max: Annotated[int, Rule(_S, "restarts of a crashing room within the window; "
+        "one more closes it", 0, 1000)] = 3
+    room_restarts_window_s: Annotated[float, Rule(_S, "that window", 0.01, 3600)] = 5
+    room_closed_s: Annotated[float, Rule(_S, "how long such a room refuses joins: roomClosed",
+        0, _DAY_S)] = 60
+
+    log_format: Annotated[LogFormat, Rule(_O, "json, console, or auto: console on a terminal, "
+        "else json")] = LogFormat.AUTO
+    log_level: Annotated[LogLevel, Rule(_O, "least level that is written")] = LogLevel.INFO
+    log_lines_max: Annotated[int, Rule(_O, "lines that wait for a slow output; beyond: dropped "
+        "and counted", 1, 10_000_000)] = 10_000
+
+    def __post_init__(self) -> None:
+        values = {name: getattr(self, name) for name in TABLE}
+        if problems := _check(values, {name: (value, DEFAULT) for name, value in values.items()}):
+            raise SettingsInvalid(problems)
+# fmt: on
+
+
+def _row(name: str, default: object, annotation: object) -> Row:
+    kind, rule = get_args(annotation)
+    return Row(name, get_origin(kind) or kind, default, rule)
+
+
+_HINTS: Final = get_type_hints(Settings, include_extras=True)
+TABLE: Final[Mapping[str, Row]] = {
+    item.name: _row(item.name, item.default, _HINTS[item.name]) for item in fields(Settings)
+}
+"""Every setting by name, in the order of the help."""
+
+
+class SettingsInvalid(ValueError):
+    """No server can be started with these. `problems` are all the reasons, one line each."""
+
+    def __init__(self, problems: Iterable[Problem | str]) -> None:
+        self.problems: Final = tuple(str(problem) for problem in problems)
+        super().__init__("\n".join(self.problems))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than `localhost` may be anything."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """What must hold between settings; the first of `names` is blamed, `expected` may show all."""
+
+    names: tuple[str, ...]
+    holds: Callable[..., bool]
+    expected: str
+
+
+_AGREEMENTS: Final = (
+    _Agreement(
+        ("host", "auth", "allow_anonymous"),
+        lambda host, auth, allowed: allowed or auth != AuthMode.ANONYMOUS or is_loopback(host),
+        "a loopback address in anonymous mode, unless --allow-anonymous lets everybody in",
+    ),
+    _Agreement(
+        ("tls_cert_file", "tls_key_file"),
+        lambda cert, key: cert or not key,
+        "a file too, as tls_key_file is {1!r}",
+    ),
+    _Agreement(
+        ("tls_key_file", "tls_cert_file"),
+        lambda key, cert: key or not cert,
+        "a file too, as tls_cert_file is {1!r}",
+    ),
+    _Agreement(
+        ("connections_per_ip_max", "connections_max"),
+        lambda of_one, of_all: of_one <= of_all or of_all == 0,
+        "at most connections_max, which is {1}",
+    ),
+    _Agreement(
+        ("mailbox_messages_max", "turn_messages_max"),
+        lambda waiting, handled: waiting >= handled,
+        "at least turn_messages_max, which is {1}",
+    ),
+    _Agreement(
+        ("messages_burst", "messages_per_s"),
+        lambda burst, rate: burst >= rate,
+        "at least messages_per_s, which is {1}",
+    ),
+    _Agreement(
+        ("joins_burst", "joins_per_s"),
+        lambda burst, rate: burst >= rate,
+        "at least joins_per_s, which is {1}",
+    ),
+    _Agreement(
+        ("outbox_bytes_max", "message_bytes_max"),
+        lambda outbox, message: outbox > message,
+        "more than message_bytes_max, which is {1}",
+    ),
+)
+
+
+def _check(
+    values: Mapping[str, Any], given: Mapping[str, tuple[object, str]]
+) -> list[Problem | str]:
+    """Every value against its bounds, and those within them against each other.
+
+    `given` is for the words: each value as it was before it was read, and its source.
+    """
+    wrong = {name for name, row in TABLE.items() if not row.accepts(values[name])}
+    problems: list[Problem | str] = [
+        Problem(name, *given[name], row.expected) for name, row in TABLE.items() if name in wrong
+    ]
+    for rule in _AGREEMENTS:
+        agreeing = [values[name] for name in rule.names]
+        if wrong.isdisjoint(rule.names) and not rule.holds(*agreeing):
+            blamed = rule.names[0]
+            sources = "; ".join(f"{name}: {given[name][1]}" for name in rule.names)
+            expected = rule.expected.format(*agreeing)
+            problems.append(Problem(blamed, given[blamed][0], sources, expected))
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings; where each came from, in words (`DEFAULT` when nobody gave it); warnings."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def load(
+    flags: Mapping[str, str | bool | None],
+    environ: Mapping[str, str],
+    *,
+    config_file: str | None = None,
+    config_text: str | None = None,
+) -> Loaded:
+    """Each setting from its flag, else the environment, else TOML, else its default.
+
+    `flags` are by setting name, None where not given. An empty variable counts as not set.
+    `config_text` stands in for what `config_file` holds. A variable with our prefix that is no
+    setting is a warning; a TOML key that is none is an error. Raises SettingsInvalid with the
+    problems of all sources at once. Looks whether the TLS files are there.
+    """
+    problems: list[Problem | str] = []
+    file = f"file {config_file or 'given as text'}"
+    document = _document(config_file, config_text, file, problems)
+    given: dict[str, tuple[object, str]] = {}
+    for name, row in TABLE.items():
+        candidates: tuple[tuple[object, str], ...] = (
+            (flags.get(name), f"flag {row.flag}"),
+            (environ.get(row.env) or None, f"environment {row.env}"),
+            (document.get(name), file),
+            (_data_dir(environ) if name == "data_dir" else row.default, DEFAULT),
+        )
+        given[name] = next(pair for pair in candidates if pair[0] is not None)
+    values: dict[str, Any] = {name: row.read(given[name][0]) for name, row in TABLE.items()}
+    problems += _check(values, given)
+    for name in ("tls_cert_file", "tls_key_file"):
+        path = values[name]
+        if TABLE[name].accepts(path) and path and not _is_file(path):
+            problems.append(Problem(name, *given[name], "a file that exists"))
+    for key in document:
+        if key not in TABLE:
+            hint = f"; did you mean {near.name}?" if (near := nearest(key)) else ""
+            problems.append(f"{key!r} is no setting{hint} ({file})")
+    if problems:
+        raise SettingsInvalid(problems)
+    sources = {name: source for name, (_, source) in given.items()}
+    return Loaded(Settings(**values), sources, tuple(_strangers(environ)))
+
+
+def _strangers(environ: Mapping[str, str]) -> Iterator[str]:
+    """A warning for each variable that has our prefix and is no setting."""
+    known = {row.env for row in TABLE.values()}
+    for variable in sorted(environ):
+        if variable.startswith(ENV_PREFIX) and variable not in known:
+            near = nearest(variable.removeprefix(ENV_PREFIX))
+            hint = f"; did you mean {near.env}?" if near else ""
+            yield f"environment variable {variable} is no setting and is ignored{hint}"
+
+
+def _document(
+    config_file: str | None, config_text: str | None, file: str, problems: list[Problem | str]
+) -> Mapping[str, object]:
+    """What the TOML says, by key; nothing where there is none, or where it joins the problems."""
+    try:
+        if config_text is None:
+            if config_file is None:
+                return {}
+            config_text = Path(config_file).read_text(encoding="utf-8-sig")
+        return tomllib.loads(config_text)
+    except OSError as error:
+        problems.append(f"the configuration cannot be read: {error.strerror} ({file})")
+    except ValueError as error:  # not UTF-8, or not TOML: then it names line and column
+        problems.append(f"the configuration is not TOML: {error} ({file})")
+    return {}
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name too long, or a folder that we may not look into
+        return False
+
+
+def _data_dir(environ: Mapping[str, str]) -> str:
+    """The per-user data directory, after the XDG base directory specification."""
+    base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or "~", ".local", "share")
+    return str(Path(base, "vaultmeet"))
+
+
+def nearest(name: str) -> Row | None:
+    """The setting that whoever wrote `name`, in any of the spellings, may have meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only a typing error pays for it
+
+    plain = name.lower().lstrip("-").replace("-", "_")
+    return next((TABLE[close] for close in get_close_matches(plain, TABLE, n=1)), None)

@@ -1,0 +1,75 @@
+"""Resume tokens: who, which session, which room, signed. PURE: the key is an argument.
+
+A token is `<claims>.<signature>`, both URL-safe base64 without padding: the claims as
+fields with a NUL between, the signature the first 16 bytes of HMAC-SHA-256 over them. It carries
+all that is needed to seat a player again, so that a server that forgot the player still can.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from typing import Final
+
+from actors.ids import RoomId, SocketId
+from actors.privacy import Privacy
+
+SIGNATURE_BYTES: Final = 16
+TOKEN_CHARS_MAX: Final = 2048
+"""A longer one is not looked at: 128 characters of a user's name are at most 512 bytes."""
+_VERSION: Final = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeClaims:
+    """What a token says. `serial` (>= 1) counts the tokens of one player in one room."""
+
+    room_id: RoomId
+    socket_id: SocketId
+    person: str
+    privacy: Privacy
+    serial: int
+
+
+def mint(key: bytes, claims: ResumeClaims) -> str:
+    """The token for `claims`; about 300 characters at most for ASCII names."""
+    flags = f"{claims.privacy.hide_user_id:d}{claims.privacy.hide_position:d}"
+    # NUL separates: none of the fields can hold one.
+    fields = (_VERSION, claims.room_id, claims.socket_id, str(claims.serial), flags, claims.person)
+    body = "\0".join(fields).encode()
+    return f"{_encode(body)}.{_encode(_sign(key, body))}"
+
+
+def verify(key: bytes, token: str) -> ResumeClaims | None:
+    """The claims of `token`, or None when it is not one that `key` signed."""
+    if len(token) > TOKEN_CHARS_MAX or not token.isascii():
+        return None
+    body_text, dot, signature_text = token.partition(".")
+    if not dot:
+        return None
+    try:
+        body, signature = _decode(body_text), _decode(signature_text)
+    except (Base64Error, ValueError):
+        return None
+    if not hmac.compare_digest(signature, _sign(key, body)):
+        return None
+    version, room_id, socket_id, serial, flags, person = body.decode().split("\0")
+    if version != _VERSION:
+        return None
+    privacy = Privacy(flags[0] == "1", flags[1] == "1")
+    return ResumeClaims(RoomId(room_id), SocketId(socket_id), person, privacy, int(serial))
+
+
+def _sign(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, b"resume\0" + body, "sha256")[:SIGNATURE_BYTES]
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _encode(data) != text:  # one spelling only: base64 ignores stray characters and bits
+        raise ValueError("not canonical")
+    return data

@@ -1,0 +1,327 @@
+"""The load generator: many clients of either dialect on one event loop, all counts bounded.
+
+Owns the sockets of the generator and the schedule of moves. Reads no cost and prints nothing. A
+client answers pings, holds who it has seen in its room, and hands each text frame to `on_text`
+while a scenario wants frames for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from benchmarks.dialects import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    BrokenStream,
+    Dialect,
+    FrameReader,
+    Gone,
+    Left,
+    Moved,
+    Present,
+    Refused,
+    Welcomed,
+    client_frame,
+)
+
+OUTSTANDING_MAX: Final = 64
+"""Connections, joins and leaves under way at once while a scenario is set up."""
+SET_UP_S_MAX: Final = 60.0
+UNSENT_BYTES_MAX: Final = 65536
+"""A client whose own socket holds more than this sends no further move: the server is full."""
+SAMPLE_EVERY: Final = 17
+"""One frame of moves in so many is parsed whole. Prime, so that it visits all clients in turn."""
+PUMP_S: Final = 0.001
+
+_UPGRADE = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class SetUpFailed(Exception):
+    """The scenario could not begin: a handshake refused, a join unanswered, a socket lost."""
+
+
+class Client(asyncio.Protocol):
+    """One connection. `seen` is who is in its room, itself included, by user number."""
+
+    __slots__ = (
+        "answer",
+        "bytes_in",
+        "closing",
+        "dialect",
+        "errors",
+        "frames_in",
+        "mark",
+        "name",
+        "on_text",
+        "own_id",
+        "port",
+        "reader",
+        "room",
+        "seen",
+        "transport",
+        "upgrade",
+        "user",
+    )
+
+    def __init__(self, dialect: Dialect, port: int, user: int, room: int) -> None:
+        self.dialect = dialect
+        self.port = port
+        self.user = user
+        self.room = room
+        self.own_id = ""
+        self.name = ""
+        self.mark = b""
+        self.seen: set[int] = set()
+        self.on_text: Callable[[Client, bytes], None] | None = None
+        self.answer: asyncio.Future[None] | None = None
+        self.reader = FrameReader()
+        self.upgrade: bytes | None = b""
+        self.transport: asyncio.Transport | None = None
+        self.closing = False
+        self.bytes_in = self.frames_in = self.errors = 0
+
+    # -------- what asyncio calls
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(_UPGRADE.format(path=self.dialect.path, port=self.port).encode())
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_in += len(data)
+        if self.upgrade is not None:
+            self.upgrade += data
+            head, found, rest = self.upgrade.partition(b"\r\n\r\n")
+            if not found:
+                return
+            self.upgrade = None
+            if b" 101 " not in head.partition(b"\r\n")[0]:
+                self._fail(f"handshake refused: {head[:100]!r}")
+                return
+            if not self.dialect.greets:
+                self._answered()
+            data = rest
+        try:
+            frames = self.reader.feed(data)
+        except BrokenStream as broken:
+            self._fail(str(broken))
+            return
+        self.frames_in += len(frames)
+        on_text = self.on_text or self._note
+        for opcode, payload in frames:
+            if opcode == TEXT:
+                on_text(self, payload)
+            elif opcode == PING:
+                self.send(client_frame(PONG, payload))
+            elif opcode == CLOSE:
+                self._fail(f"closed by the server: {payload!r}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.transport = None
+        if not self.closing:
+            self._fail("connection lost")
+
+    # -------- what a scenario does with it
+
+    def send(self, frame: bytes) -> None:
+        """Write one frame; a lost connection was counted already and swallows it."""
+        if self.transport is not None:
+            self.transport.write(frame)
+
+    async def connect(self) -> None:
+        """Open the socket and wait until the client may join."""
+        loop = asyncio.get_running_loop()
+        self.answer = loop.create_future()
+        await loop.create_connection(lambda: self, "127.0.0.1", self.port)
+        await self.answer
+
+    async def join(self) -> None:
+        """Join `room` and wait for the list of its players."""
+        await self._ask(self.dialect.join(self.room, self.user))
+
+    async def leave(self) -> None:
+        """Leave and wait for the answer."""
+        await self._ask(self.dialect.leave())
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.closing = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def _ask(self, frame: bytes) -> None:
+        self.answer = asyncio.get_running_loop().create_future()
+        self.send(frame)
+        await self.answer
+
+    def _answered(self) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(None)
+
+    def _fail(self, why: str) -> None:
+        self.errors += 1
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(SetUpFailed(why))
+        self.close()
+
+    def _note(self, _: Client, payload: bytes) -> None:
+        for fact in self.dialect.read(payload):
+            match fact:
+                case Welcomed():
+                    self._answered()
+                case Present(users=users, whole=True, own_id=own_id):
+                    self.seen = set(users)
+                    self.own_id = own_id
+                    self.name = self.dialect.name_of(self.user, own_id)
+                    self.mark = self.dialect.own_mark(self.user, own_id)
+                    self._answered()
+                case Present(users=users):
+                    self.seen |= users
+                case Gone(users=users):
+                    self.seen -= users
+                case Left():
+                    self.seen.clear()
+                    self._answered()
+                case Refused(code=code):
+                    self.errors += 1
+                    if self.answer is not None and not self.answer.done():
+                        self.answer.set_exception(SetUpFailed(f"refused: {code}"))
+                case Moved():
+                    pass
+
+
+# ---------------------------------------------------------------- setting up
+
+
+async def each(steps: Iterable[Callable[[], Any]]) -> None:
+    """Await every step, `OUTSTANDING_MAX` at a time. Raises SetUpFailed, for slowness too."""
+    waiting = iter(steps)
+
+    async def work() -> None:
+        for step in waiting:
+            await step()
+
+    try:
+        async with asyncio.timeout(SET_UP_S_MAX):
+            await asyncio.gather(*(work() for _ in range(OUTSTANDING_MAX)))
+    except TimeoutError:
+        raise SetUpFailed(f"not set up within {SET_UP_S_MAX:.0f} s") from None
+
+
+async def connect(dialect: Dialect, port: int, rooms: int, per_room: int) -> list[Client]:
+    """`rooms` x `per_room` clients, open and in no room yet."""
+    clients = [Client(dialect, port, n, n // per_room) for n in range(rooms * per_room)]
+    await each(client.connect for client in clients)
+    return clients
+
+
+async def join_all(clients: Sequence[Client]) -> None:
+    """Seat everybody and wait until all of a room see all of it. Raises SetUpFailed."""
+    await each(client.join for client in clients)
+    sizes = Counter(client.room for client in clients)
+    deadline = time.monotonic() + SET_UP_S_MAX
+    while missing := sum(sizes[client.room] - len(client.seen) for client in clients):
+        if time.monotonic() > deadline:
+            raise SetUpFailed(f"{missing} players never seen")
+        await asyncio.sleep(0.02)
+
+
+async def close_all(clients: Iterable[Client]) -> None:
+    """Drop all connections and let the loop forget them."""
+    for client in clients:
+        client.close()
+    await asyncio.sleep(0.05)
+
+
+# ---------------------------------------------------------------- moves
+
+
+class MoveCounter:
+    """Counts new positions of others as they come in, and times a sample of them.
+
+    The time stamp of a move is its x: microseconds since `base_ns` at the moment it was due.
+    """
+
+    def __init__(self, base_ns: int) -> None:
+        self.base_ns = base_ns
+        self.frames = self.delivered = self.miscounted = 0
+        self.counting = False
+        self.since_us = 0
+        self.latencies_us: list[int] = []
+
+    def now_us(self) -> int:
+        """Microseconds since the base."""
+        return (time.monotonic_ns() - self.base_ns) // 1000
+
+    def on_text(self, client: Client, payload: bytes) -> None:
+        """Count one frame; every `SAMPLE_EVERY`th is parsed, timed, and holds the count to it."""
+        moves = client.dialect.moves(payload, client.mark)
+        if not self.counting:
+            return
+        self.delivered += moves
+        self.frames += 1
+        if self.frames % SAMPLE_EVERY == 0:
+            now_us = self.now_us()
+            stamps = [
+                x
+                for fact in client.dialect.read(payload)
+                if isinstance(fact, Moved)
+                for who, x in fact.moves
+                if who != client.name
+            ]
+            self.miscounted += len(stamps) != moves
+            self.latencies_us += [now_us - x for x in stamps if x >= self.since_us]
+
+
+class MovePump:
+    """Every client moves `hz` times a second: even phases over the period, in shuffled order.
+
+    The loop's timers have a step of 1 ms, so a move leaves up to that much after it was due; the
+    latency is counted from when it was due.
+    """
+
+    def __init__(self, clients: Sequence[Client], hz: float, base_ns: int, seed: int = 99) -> None:
+        self._order = list(clients)
+        random.Random(seed).shuffle(self._order)
+        self._step_ns = int(1e9 / hz / len(clients))
+        self._base_ns = base_ns
+        self._next = 0
+        self._begun_ns = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.offered = self.unsent = 0
+
+    def start(self) -> None:
+        """Begin at once; ends with `stop`."""
+        self._begun_ns = time.monotonic_ns()
+        self._pump()
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _pump(self) -> None:
+        passed = time.monotonic_ns() - self._begun_ns
+        clients, step = self._order, self._step_ns
+        count = len(clients)
+        while (due := self._next * step) <= passed:
+            client = clients[self._next % count]
+            self._next += 1
+            self.offered += 1
+            transport = client.transport
+            if transport is None or transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+                self.unsent += 1
+                continue
+            stamp_us = (self._begun_ns + due - self._base_ns) // 1000
+            transport.write(client.dialect.move(stamp_us, self._next % 4096))
+        self._timer = asyncio.get_running_loop().call_later(PUMP_S, self._pump)

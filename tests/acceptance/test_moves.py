@@ -1,0 +1,101 @@
+"""Moves: last wins, batched, coalesced, for those who were told of the mover (G7)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.acceptance.client import SILENT, Client, connected, refused, seated
+from tests.acceptance.server import GENEROUS, Server, running
+
+
+async def sees(watcher: Client, mover: Client, x: float, y: float) -> None:
+    """Wait until the watcher's mirror has the mover there."""
+    await watcher.reach(
+        lambda: watcher.mirror.position(mover.mirror.socket_id) == (x, y), f"{x}, {y}"
+    )
+
+
+@pytest.mark.rule("G7.1")
+async def test_the_last_position_reaches_everybody(server: Server, room: str) -> None:
+    """Five members move fifty times each at once; every mirror ends with every last position."""
+    async with seated(server, room, 5) as crowd:
+
+        async def wander(client: Client, row: int) -> None:
+            for n in range(50):
+                await client.tell("move", x=n, y=row + n / 8, sequenceId=SILENT)
+
+        await asyncio.gather(*[wander(client, row) for row, client in enumerate(crowd)])
+        for watcher in crowd:
+            for row, mover in enumerate(crowd):
+                await sees(watcher, mover, 49, row + 49 / 8)
+
+
+@pytest.mark.rule("G7.2")
+async def test_moves_of_one_tick_are_one_entry(room: str) -> None:
+    """With a tick of half a second a hundred moves sent at once are at most a few entries."""
+    with running(**GENEROUS, tick_ms=500) as server:
+        async with seated(server, room, 3) as (ann, bob, cid):
+            for client in (ann, bob):
+                await client.send(*[{"type": "move", "x": n, "y": 0} for n in range(100)])
+            await sees(cid, ann, 99, 0)
+            await sees(cid, bob, 99, 0)
+            batches = [o["moves"] for o in cid.link.objects if o["type"] == "playersMoved"]
+            for moves in batches:
+                movers = [move[0] for move in moves]
+                assert len(movers) == len(set(movers))
+            assert sum(len(moves) for moves in batches) <= 20
+
+
+@pytest.mark.rule("G7.3")
+async def test_moves_over_the_rate_are_coalesced(room: str) -> None:
+    """At ten messages a second five hundred moves are sent: no refusal, the last one arrives."""
+    with running(messages_per_s=10, messages_burst=20) as server:
+        async with seated(server, room, 2) as (ann, bob):
+            await ann.send(*[{"type": "move", "x": n, "y": -n} for n in range(500)])
+            await sees(bob, ann, 499, -499)
+            await sees(ann, ann, 499, -499)
+            assert "error" not in ann.kinds()
+
+
+@pytest.mark.rule("G7.5", "G7.6", "G7.1")
+async def test_who_comes_amid_moves_knows_where_all_are(server: Server, room: str) -> None:
+    """Somebody moves all the time while others join: each has the mover where it ends."""
+    async with seated(server, room, 2) as (ann, bob):
+        stop = asyncio.Event()
+        steps = 0
+
+        async def wander() -> None:
+            nonlocal steps
+            while not stop.is_set():
+                steps += 1
+                await ann.tell("move", x=steps, y=0, sequenceId=SILENT)
+                await asyncio.sleep(0.002)
+
+        wandering = asyncio.create_task(wander())
+        for _ in range(10):
+            async with connected(server, "guest") as guest:
+                await guest.join(room, position={"x": 7, "y": 7})
+                await guest.tell("move", x=8, y=8)
+                await sees(bob, guest, 8, 8)
+                await sees(guest, guest, 8, 8)
+        stop.set()
+        await wandering
+        await sees(bob, ann, steps, 0)
+        async with connected(server, "late") as late:
+            await late.join(room)
+            assert late.mirror.position(ann.mirror.socket_id) == (steps, 0)
+
+
+@pytest.mark.rule("E1.3", "G7.1")
+async def test_positions_are_finite_and_bounded(server: Server, room: str) -> None:
+    """A coordinate of a thousand million is taken, a larger one named and without effect."""
+    async with seated(server, room, 2) as (ann, bob):
+        await ann.tell("move", x=1e9, y=-1e9)
+        await sees(bob, ann, 1e9, -1e9)
+        for x, y, name in ((1e9 + 1, 0, "x"), (0, -1e9 - 1, "y"), (1e300, 0, "x")):
+            error = refused(await ann.ask("move", x=x, y=y), "badMessage")
+            assert name in error["message"]
+        await ann.tell("move", x=1, y=2)
+        await sees(bob, ann, 1, 2)

@@ -1,0 +1,1 @@
+"""Tests of actors/, one file for each of its files."""

@@ -1,0 +1,92 @@
+"""Stand-ins for what is told to the operator: a log that can be read, and counters.
+
+Owns no rule; the logs of rooms and registry are held in their own tests.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+class LogBroken(Exception):
+    """What the log raises where a test told it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log."""
+
+    level: str
+    event: str
+    room_id: str | None
+    socket_id: str | None
+    user_id: str | None
+    details: dict[str, object]
+
+
+class FakeLog:
+    """Keeps its lines. An event named in `broken` cannot be logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.broken: set[str] = set()
+        self.debug = _Writer(self, "debug")
+        self.info = _Writer(self, "info")
+        self.warn = _Writer(self, "warn")
+        self.error = _Writer(self, "error")
+
+    def of(self, event: str) -> list[Line]:
+        """The lines about `event`."""
+        return [line for line in self.lines if line.event == event]
+
+
+class _Writer:
+    """One level of the log."""
+
+    def __init__(self, log: FakeLog, level: str) -> None:
+        self._log = log
+        self._level = level
+
+    def __call__(
+        self,
+        event: str,
+        *,
+        room_id: str | None = None,
+        socket_id: str | None = None,
+        user_id: str | None = None,
+        **details: object,
+    ) -> None:
+        if event in self._log.broken:
+            raise LogBroken(event)
+        self._log.lines.append(Line(self._level, event, room_id, socket_id, user_id, details))
+
+
+@dataclass(slots=True)
+class FakeMetrics:
+    """Counts by name, with its label where it has one: `player_left timeout`."""
+
+    count: Counter[str] = field(default_factory=Counter)
+    join_seconds: list[float] = field(default_factory=list)
+
+    def player_joined(self) -> None:
+        self.count["player_joined"] += 1
+
+    def player_left(self, reason: str) -> None:
+        self.count[f"player_left {reason}"] += 1
+
+    def resume_ended(self, outcome: str) -> None:
+        self.count[f"resume_ended {outcome}"] += 1
+
+    def state_validated(self, valid: bool) -> None:
+        self.count[f"state_validated {valid}"] += 1
+
+    def room_restarted(self) -> None:
+        self.count["room_restarted"] += 1
+
+    def error_sent(self, code: str) -> None:
+        self.count[f"error_sent {code}"] += 1
+
+    def slow_reader(self) -> None:
+        self.count["slow_reader"] += 1
+
+    def join_answered(self, seconds: float) -> None:
+        self.join_seconds.append(seconds)

@@ -1,0 +1,208 @@
+"""Random histories of one room's facts, each step held against a tiny model.
+
+The model is a dict of flags and a counter. Whatever the history: a refusal and a repetition leave
+everything untouched, every change is one version, the checksum is always that of the players, and
+the events, applied one after the other, lead from the empty room to this one.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from actors.errors import NotInRoom, RoomFull
+from actors.ids import RoomId, SocketId
+from actors.room_state import Change, EventKind, LeaveReason, RoomState, checksum_of
+from tests.actors.people import player
+
+PLAYERS_MAX = 4
+names = st.sampled_from(["A", "AA", "B", "a", "_", "0"]).map(SocketId)
+users = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=4)
+coordinates = st.floats(-1e9, 1e9)
+
+
+@dataclass
+class Known:
+    """What the model knows of one player."""
+
+    user: str
+    is_ready: bool = False
+    connected: bool = True
+    display_name: str | None = None
+    attributes: Any = None
+    position: tuple[float, float] = (0.0, 0.0)
+    hidden: bool = False
+
+    def line(self, name: str) -> bytes:
+        return f"{name}|{self.user}|{int(self.is_ready)}|{int(self.connected)}".encode()
+
+
+class Rooms(RuleBasedStateMachine):
+    """One room and its model."""
+
+    @initialize()
+    def open(self) -> None:
+        self.state = RoomState(RoomId("room"), 1, 0, PLAYERS_MAX)
+        self.model: dict[SocketId, Known] = {}
+        self.version = 0
+        self.now_ms = 0
+        self.mirror: dict[SocketId, tuple[str, bool, bool]] = {}
+        self.mirror_version = 0
+
+    def tick(self) -> int:
+        self.now_ms += 1
+        return self.now_ms
+
+    def changed(self, change: Change | None, kind: EventKind, name: SocketId) -> None:
+        self.version += 1
+        assert change is not None
+        assert (change.kind, change.version) == (kind, self.version)
+        assert change.player.socket_id == name
+        assert self.state.last_activity_ms == self.now_ms
+
+    @rule(name=names, user=users, hidden=st.booleans())
+    def join(self, name: SocketId, user: str, hidden: bool) -> None:
+        someone = player(name, user, hide_position=hidden)
+        if name in self.model:
+            assert self.state.join(someone, self.tick()) is None
+        elif len(self.model) == PLAYERS_MAX:
+            with pytest.raises(RoomFull):
+                self.state.join(someone, self.tick())
+        else:
+            self.model[name] = Known(user, attributes={}, hidden=hidden)
+            self.changed(self.state.join(someone, self.tick()), EventKind.JOINED, name)
+
+    @rule(name=names)
+    def ready(self, name: SocketId) -> None:
+        if name not in self.model:
+            with pytest.raises(NotInRoom):
+                self.state.ready(name, self.tick())
+        elif self.model[name].is_ready:
+            assert self.state.ready(name, self.tick()) is None
+        else:
+            self.model[name].is_ready = True
+            self.changed(self.state.ready(name, self.tick()), EventKind.READY, name)
+
+    @rule(
+        name=names,
+        display_name=st.none() | users,
+        attributes=st.none() | st.dictionaries(users, st.integers(), max_size=2),
+    )
+    def update(self, name: SocketId, display_name: str | None, attributes: Any) -> None:
+        if name not in self.model:
+            with pytest.raises(NotInRoom):
+                self.state.update(name, display_name, attributes, self.tick())
+            return
+        known = self.model[name]
+        if display_name is not None:
+            known.display_name = display_name
+        if attributes is not None:
+            known.attributes = attributes
+        change = self.state.update(name, display_name, attributes, self.tick())
+        self.changed(change, EventKind.UPDATED, name)
+
+    @rule(name=names)
+    def lose(self, name: SocketId) -> None:
+        if name in self.model and self.model[name].connected:
+            self.model[name].connected = False
+            self.changed(self.state.lose(name, self.tick()), EventKind.CONNECTION, name)
+        else:
+            assert self.state.lose(name, self.tick()) is None
+
+    @rule(name=names)
+    def resume(self, name: SocketId) -> None:
+        if name not in self.model:
+            with pytest.raises(NotInRoom):
+                self.state.resume(name, self.tick())
+        elif self.model[name].connected:
+            assert self.state.resume(name, self.tick()) is None
+        else:
+            self.model[name].connected = True
+            self.changed(self.state.resume(name, self.tick()), EventKind.CONNECTION, name)
+
+    @rule(name=names, reason=st.sampled_from(LeaveReason))
+    def leave(self, name: SocketId, reason: LeaveReason) -> None:
+        if name not in self.model:
+            assert self.state.leave(name, reason, self.tick()) is None
+            return
+        del self.model[name]
+        change = self.state.leave(name, reason, self.tick())
+        self.changed(change, EventKind.LEFT, name)
+        assert change is not None
+        assert change.reason is reason
+
+    @rule(name=names, x=coordinates, y=coordinates)
+    def move(self, name: SocketId, x: float, y: float) -> None:
+        visible = name in self.model and not self.model[name].hidden
+        assert self.state.move(name, x, y, self.tick()) is visible
+        if visible:
+            self.model[name].position = (x, y)
+
+    @rule()
+    def publish(self) -> None:
+        """Hand the events to a mirror that knows nothing else."""
+        for event in self.state.take_events():
+            assert event.base_version == self.mirror_version
+            for change in event.changes:
+                self.mirror_version += 1
+                assert (change.kind, change.version) == (event.kind, self.mirror_version)
+                someone = change.player
+                if change.kind is EventKind.LEFT:
+                    del self.mirror[someone.socket_id]
+                else:
+                    flags = (someone.user_id, someone.is_ready, someone.connected)
+                    self.mirror[someone.socket_id] = flags
+            assert event.version == self.mirror_version
+            lines = [Known(*self.mirror[name]).line(name) for name in sorted(self.mirror)]
+            assert event.checksum == checksum_of(lines)
+            assert event.metadata.player_count == len(self.mirror)
+        assert self.mirror_version == self.version
+        assert self.state.take_events() == []
+
+    @rule()
+    def take_over(self) -> None:
+        """A fresh object from these facts is this room."""
+        self.publish()
+        fresh = RoomState(RoomId("room"), 2, 0, PLAYERS_MAX)
+        fresh.last_activity_ms = self.state.last_activity_ms
+        fresh.restore(
+            [replace(someone) for someone in self.state.players.values()], self.state.version, []
+        )
+        self.state = fresh
+
+    @invariant()
+    def the_room_is_the_model(self) -> None:
+        state = self.state
+        assert state.version == self.version
+        assert state.players.keys() == self.model.keys()
+        for name, known in self.model.items():
+            someone = state.players[name]
+            assert someone.socket_id == name
+            assert someone.user_id == known.user
+            assert (someone.is_ready, someone.connected) == (known.is_ready, known.connected)
+            assert someone.display_name == known.display_name
+            assert someone.attributes == known.attributes
+            assert (someone.motion.x, someone.motion.y) == known.position
+        metadata = state.metadata()
+        assert metadata.player_count == len(self.model)
+        assert metadata.is_active is any(known.connected for known in self.model.values())
+
+    @invariant()
+    def the_checksum_is_that_of_the_players(self) -> None:
+        lines = [self.model[name].line(name) for name in sorted(self.model)]
+        assert self.state.checksum() == self.state.recomputed_checksum() == checksum_of(lines)
+
+
+@pytest.mark.rule("G1.1", "G3.1", "G3.2", "E2.2")
+def test_whatever_happens_the_room_is_its_model() -> None:
+    """Histories of up to sixty steps."""
+    run_state_machine_as_test(Rooms, settings=settings(max_examples=150, stateful_step_count=60))

@@ -1,0 +1,233 @@
+"""A room held against itself and its sessions: each breach is found, healed and told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from actors import messages as m
+from actors.ids import RoomId, SocketId
+from actors.members import Hearing, Member
+from actors.room_state import LeaveReason, RoomState
+from actors.self_check import breaches
+from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
+from tests.actors.people import player
+from tests.actors.stage import ROOM, Stage
+
+A, B, C = SocketId("A"), SocketId("B"), SocketId("C")
+CHECK_S = 60.0
+
+
+class Checked:
+    """A sound room of A and B, B lost, and what the sessions believe."""
+
+    def __init__(self) -> None:
+        self.state = RoomState(RoomId("room"), 1, 0, 10)
+        self.members: dict[SocketId, Member] = {}
+        self.claims: list[FakeOutlet] = []
+        for name in (A, B):
+            self.sit(name)
+        self.state.lose(B, 0)
+        self.members[B].hearing = Hearing.LOST
+        self.claims.pop()
+
+    def outlet(self, name: SocketId) -> FakeOutlet:
+        return FakeOutlet(name, FakeEncoder(), FakeRoster(), RoomId("room"))
+
+    def sit(self, name: SocketId) -> None:
+        self.state.join(player(name), 0)
+        self.members[name] = Member(self.outlet(name), name, Hearing.CURRENT)
+        self.claims.append(self.members[name].outlet)  # type: ignore[arg-type]
+
+    def found(self) -> list[str]:
+        return breaches(self.state, self.members, self.claims)
+
+
+def test_a_sound_room_has_no_breach() -> None:
+    """Empty, too; a lost player has no session, and one that is behind hears on."""
+    room = Checked()
+    assert room.found() == []
+    room.members[A].hearing = Hearing.BEHIND
+    assert room.found() == []
+    assert breaches(RoomState(RoomId("room"), 1, 0, 10), {}, []) == []
+
+
+PLANTED: list[tuple[str, Callable[[Checked], object], list[str]]] = [
+    (
+        "a flag that the checksum does not know",
+        lambda room: room.state.players.update({A: replace(player("A"), is_ready=True)}),
+        ["the checksum is not that of the players"],
+    ),
+    (
+        "a count that is off",
+        lambda room: setattr(room.state, "connected_count", 7),
+        ["the count of connected players is wrong"],
+    ),
+    (
+        "a player whom nobody can bring back",
+        lambda room: room.members.pop(B),
+        ["player without member: B"],
+    ),
+    (
+        "a member without a player",
+        lambda room: room.members.update({C: Member(room.outlet(C), "c", Hearing.LOST)}),
+        ["member without player: C"],
+    ),
+    (
+        "a player shown as lost whose member hears",
+        lambda room: setattr(room.members[B], "hearing", Hearing.CURRENT),
+        ["connected flag is wrong: B", "player without session: B"],
+    ),
+    (
+        "a player shown as connected whose member is lost",
+        lambda room: setattr(room.members[A], "hearing", Hearing.LOST),
+        ["connected flag is wrong: A", "session without player: A"],
+    ),
+    (
+        "a player whose session sits elsewhere",
+        lambda room: room.claims.clear(),
+        ["player without session: A"],
+    ),
+    (
+        "a session that believes itself here",
+        lambda room: room.claims.append(room.outlet(C)),
+        ["session without player: C"],
+    ),
+    (
+        "a session on another connection",
+        lambda room: room.claims.__setitem__(0, room.outlet(A)),
+        ["session has another outlet: A"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("plant", "expected"), [case[1:] for case in PLANTED], ids=[case[0] for case in PLANTED]
+)
+def test_each_breach_is_found_and_named(
+    plant: Callable[[Checked], object], expected: list[str]
+) -> None:
+    """Alone, by the session it concerns."""
+    room = Checked()
+    plant(room)
+    assert room.found() == expected
+
+
+# -- in a room
+
+
+async def checked(**settings: int) -> tuple[Stage, FakeOutlet, FakeOutlet]:
+    """A room of A and B, and a minute until its check."""
+    stage = Stage(self_check_s=CHECK_S, resume_grace_s=1000, **settings)
+    a, b = await stage.seat("A", "B")
+    return stage, a, b
+
+
+async def test_a_room_checks_itself_and_says_when() -> None:
+    """Once every `self_check_s`, as long as somebody sits in it."""
+    stage, a, b = await checked()
+    started_ms = stage.clock.now_ms()
+    await stage.pass_time(CHECK_S * 3.5)
+    await stage.turn(m.Describe(a))
+    view = a.story[-1].thing
+    assert getattr(view, "last_validated_ms", None) == started_ms + 180_000
+    assert stage.metrics.count["room_restarted"] == 0
+    await stage.turn(m.Leave(a, LeaveReason.LEFT), m.Leave(b, LeaveReason.LEFT))
+    await stage.pass_time(CHECK_S)
+    assert stage.clock.waiting() == [*stage.directory.idle.values()]
+
+
+@pytest.mark.parametrize(
+    ("plant", "named", "healed"),
+    [
+        (
+            lambda stage: stage.room().state.players.pop(A),
+            "member without player: A",
+            "v2: A B",
+        ),
+        (
+            lambda stage: setattr(stage.room().state, "connected_count", 9),
+            "the count of connected players is wrong",
+            "v2: A B",
+        ),
+        (
+            lambda stage: stage.room().state.players.update({C: player("C")}),
+            "player without member: C",
+            "v2: A B",
+        ),
+        (
+            lambda stage: stage.room().members.pop(A),
+            "player without member: A",
+            "v3: B",
+        ),
+    ],
+    ids=["a lost player", "a wrong count", "a player of nowhere", "a lost member"],
+)
+async def test_a_breach_is_a_fault_that_a_restart_heals(
+    plant: Callable[[Stage], object], named: str, healed: str
+) -> None:
+    """Within one check: the operator learns which, the members get the sound state."""
+    stage, _, b = await checked()
+    plant(stage)
+    await stage.pass_time(CHECK_S)
+    (line,) = stage.log.of("room_restarted")
+    assert "Inconsistent" in str(line.details["error"])
+    assert named in str(line.details["error"])
+    assert line.details["poison"] is None
+    assert b.take() == [f"roomState roomRecovered {healed}"]
+    state = stage.room().state
+    claims = stage.roster.claims(ROOM)
+    assert breaches(state, stage.room().members, claims) == []
+    await stage.pass_time(CHECK_S * 5)
+    assert stage.metrics.count["room_restarted"] == 1
+
+
+async def test_a_player_whose_session_is_nowhere_is_shown_as_lost() -> None:
+    """Its connection is gone and nobody told the room."""
+    stage, a, b = await checked()
+    a.cut()
+    await stage.pass_time(CHECK_S)
+    assert b.take() == ["roomState roomRecovered v3: A? B"]
+    await stage.pass_time(1000)
+    assert b.take()[-1] == "left A(timeout) v4"
+
+
+async def test_a_session_that_the_room_does_not_know_is_told_that_it_is_out() -> None:
+    """It believes itself here, and would wait for ever."""
+    stage, a, _ = await checked()
+    ghost = stage.outlet("C")
+    stage.roster.sit(ROOM, ghost)
+    await stage.pass_time(CHECK_S)
+    assert ghost.take() == ["evicted closed"]
+    assert a.take() == ["roomState roomRecovered v2: A B"]
+    assert list(stage.roster.claims(ROOM)) != []
+
+
+@pytest.mark.parametrize("message", [m.Lost, lambda outlet: m.Leave(outlet, LeaveReason.SWITCHED)])
+@pytest.mark.parametrize("turn_messages_max", [1, 512])
+async def test_a_loss_or_leave_that_is_on_its_way_is_no_breach(
+    turn_messages_max: int, message: Callable[[FakeOutlet], object]
+) -> None:
+    """The session knows already; the room will, when it has handled what waits behind the check."""
+    stage, a, _ = await checked(turn_messages_max=turn_messages_max)
+    a.cut()
+    stage.clock.step(CHECK_S)
+    stage.post(message(a))
+    await stage.pass_time(CHECK_S * 3)
+    assert stage.metrics.count["room_restarted"] == 0
+
+
+async def test_a_check_follows_every_recovery() -> None:
+    """What the crash left behind is found at once, not a minute later."""
+    stage, a, _ = await checked()
+    stage.encoder.poison = "poison"
+    calls: list[RoomId] = []
+    claims = stage.roster.claims
+
+    def noted(room_id: RoomId) -> list[FakeOutlet]:
+        calls.append(room_id)
+        return [outlet for outlet in claims(room_id) if isinstance(outlet, FakeOutlet)]
+
+    stage.roster.claims = noted  # type: ignore[method-assign]
+    await stage.turn(m.Say(a, "chat", "poison"))
+    assert len(calls) == 2  # one to recover, one to check

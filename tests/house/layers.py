@@ -1,0 +1,140 @@
+"""The cut of the house as data: which file stands on which floor, and what each may know.
+
+Owns the tables alone; `test_imports.py` holds the source against them. A new file is added here, on
+the lowest floor that has all it needs.
+"""
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    # The vocabulary.
+    ("actors", "transport", "actors.ids", "actors.errors"),
+    # PURE: facts and rules as plain data.
+    (
+        "actors.history",
+        "actors.permissions",
+        "actors.privacy",
+        "actors.room_state",
+        "actors.setting_rules",
+        "actors.settings",
+        "actors.tokens",
+    ),
+    # What actors need from outside, and the kind of actor they are.
+    ("actors.futures", "actors.ports", "actors.runtime"),
+    # What rooms are kept in, and the parts of a room that speak of outlets: a message carries the
+    # one it came through, a member has one. They may name the ports; the facts below may not.
+    (
+        "actors.members",
+        "actors.messages",
+        "actors.publication",
+        "actors.recovery",
+        "actors.seating",
+        "actors.self_check",
+        "actors.timers",
+    ),
+    # The actors.
+    ("actors.room", "actors.registry"),
+    # The wire: bytes to values and back, what is allowed of them, and who may come in.
+    (
+        "transport.admission",
+        "transport.clock",
+        "transport.deadlines",
+        "transport.encoding",
+        "transport.http",
+        "transport.limits",
+        "transport.requests",
+        "transport.roster",
+        "transport.sequences",
+        "transport.throttle",
+        "transport.wire",
+    ),
+    # One client's life, and what is told about it.
+    (
+        "transport.asking",
+        "transport.host",
+        "transport.link",
+        "transport.log",
+        "transport.log_writer",
+        "transport.metrics",
+        "transport.moves",
+        "transport.outbox",
+        "transport.replies",
+        "transport.seat",
+        "transport.session",
+    ),
+    # The door.
+    ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
+    # Where everything is put together.
+    ("transport.app", "transport.cli"),
+)
+"""From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
+
+HOMES: dict[str, frozenset[str]] = {
+    "orjson": frozenset({"transport.wire"}),
+    "prometheus_client": frozenset({"transport.metrics"}),
+    "pykka": frozenset({"actors.futures", "actors.runtime"}),
+    "structlog": frozenset({"transport.log"}),
+    "uvloop": frozenset({"transport.app"}),
+    "websockets": frozenset({"transport.connection", "transport.handshake"}),
+}
+"""Each third-party library and the files that may import it."""
+
+WORLD = frozenset(
+    {
+        "asyncio",
+        "concurrent",
+        "ctypes",
+        "fcntl",
+        "http",
+        "io",
+        "logging",
+        "mmap",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "queue",
+        "random",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "socketserver",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    }
+)
+"""What a PURE file does not import of the standard library: what waits, talks or varies."""
+
+PURE: dict[str, frozenset[str]] = {
+    "actors.errors": frozenset(),
+    "actors.history": frozenset(),
+    "actors.ids": frozenset(),
+    "actors.members": frozenset(),
+    "actors.messages": frozenset(),
+    "actors.permissions": frozenset(),
+    "actors.ports": frozenset(),
+    "actors.privacy": frozenset(),
+    "actors.recovery": frozenset(),
+    "actors.room_state": frozenset(),
+    "actors.self_check": frozenset(),
+    "actors.setting_rules": frozenset(),
+    # The one reader of flags, environment and files.
+    "actors.settings": frozenset({"os", "pathlib", "sys"}),
+    "actors.tokens": frozenset(),
+    "transport.admission": frozenset({"http"}),
+    "transport.limits": frozenset(),
+    "transport.requests": frozenset(),
+    "transport.sequences": frozenset(),
+    "transport.throttle": frozenset(),
+}
+"""The PURE files, each with what it may import of WORLD all the same."""
+
+EDGE = frozenset({"transport.app", "transport.clock"})
+"""Where real time, randomness and identity are made; everywhere else they are arguments."""

@@ -1,0 +1,1 @@
+"""Tests of transport/, one file for each of its files."""

@@ -1,0 +1,130 @@
+"""What a session asks of rooms: the seat, the message, and the token to come back with.
+
+Makes values only; the session decides when, and sends.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from actors import messages as m
+from actors.errors import NotInRoom, ResumeExpired
+from actors.ids import RoomId, SocketId
+from actors.permissions import Permission, grant_for
+from actors.privacy import Privacy, shown_user_id
+from actors.room_state import LeaveReason
+from actors.tokens import ResumeClaims, mint, verify
+from transport import requests as r
+from transport.host import Host
+from transport.link import Link
+from transport.seat import Seat, Sitter
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The request under way. `number` is its sequenceId, None when it has none."""
+
+    seat: Seat
+    number: int | None
+
+
+def new_seat(
+    host: Host,
+    session: Sitter,
+    link: Link,
+    room_id: RoomId,
+    socket_id: SocketId,
+    person: str,
+    privacy: Privacy,
+) -> Seat:
+    """A seat that waits for the room's answer."""
+    shown = shown_user_id(host.key, room_id, person, privacy)
+    mailbox = host.mailbox_for(room_id)
+    return Seat(session, link, room_id, mailbox, socket_id, person, shown, privacy)
+
+
+def join_message(host: Host, seat: Seat, request: r.JoinRoom) -> m.Join:
+    """Valid until `join_timeout_s` from now."""
+    profile = m.Profile(
+        seat.user_id,
+        request.display_name,
+        request.x,
+        request.y,
+        request.attributes,
+        request.privacy.hide_position,
+        seat.person,
+    )
+    now_s = host.clock.monotonic_s()
+    return m.Join(seat, seat.room_id, profile, now_s, now_s + host.settings.join_timeout_s)
+
+
+InRoom = r.SetReady | r.UpdatePlayer | r.SendMessage | r.ValidateRoom | r.RequestState | r.LeaveRoom
+"""Requests of somebody who sits in a room; moves are apart, since they are not answered."""
+
+
+def message_in_room(seat: Seat | None, request: InRoom) -> m.Request:
+    """`request` as the room gets it. Raises NotInRoom without a seat there."""
+    if seat is None:
+        raise NotInRoom("the session is in no room")
+    match request:
+        case r.SetReady():
+            return m.Ready(seat)
+        case r.UpdatePlayer(display_name, attributes):
+            return m.Update(seat, display_name, attributes)
+        case r.SendMessage(event, data):
+            return m.Say(seat, event, data)
+        case r.ValidateRoom(room_id, claim):
+            if room_id != seat.room_id:
+                raise NotInRoom("roomId: expected the room that the session is in")
+            return m.Validate(seat, claim)
+        case r.RequestState():
+            return m.Describe(seat)
+        case r.LeaveRoom():
+            return m.Leave(seat, LeaveReason.LEFT)
+        case _:
+            assert_never(request)
+
+
+def rejoin_message(host: Host, seat: Seat) -> m.Join:
+    """A join of somebody who sits there: answered with the present state, changes nothing."""
+    request = r.JoinRoom(seat.room_id, seat.person, None, 0.0, 0.0, {}, seat.privacy)
+    return join_message(host, seat, request)
+
+
+def verified_claims(host: Host, request: r.ResumeRoom) -> ResumeClaims:
+    """What the token says. Raises ResumeExpired where it is forged or another room's."""
+    claims = verify(host.key, request.token)
+    if claims is None or claims.room_id != request.room_id:
+        host.metrics.resume_ended("expired")
+        raise ResumeExpired("the token is not one of this room")
+    return claims
+
+
+def resume_message(host: Host, seat: Seat, claims: ResumeClaims, request: r.ResumeRoom) -> m.Resume:
+    """Valid until `join_timeout_s` from now."""
+    now_s = host.clock.monotonic_s()
+    return m.Resume(
+        seat,
+        claims.room_id,
+        claims.socket_id,
+        claims.serial,
+        request.epoch,
+        request.version,
+        now_s,
+        now_s + host.settings.join_timeout_s,
+    )
+
+
+def token_for(host: Host, seat: Seat, serial: int) -> str:
+    """The resume token of who sits in `seat`."""
+    claims = ResumeClaims(seat.room_id, seat.socket_id, seat.person, seat.privacy, serial)
+    return mint(host.key, claims)
+
+
+def permission_fields(room_id: RoomId) -> dict[str, object]:
+    """What `roomPermission` says."""
+    grant = grant_for(room_id)
+    names = [item.value for item in Permission if item in grant.permissions]
+    fields: dict[str, object] = {"roomId": room_id, "allowed": grant.allowed, "permissions": names}
+    if grant.reason is not None:
+        fields["reason"] = grant.reason
+    return fields

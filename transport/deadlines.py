@@ -1,0 +1,60 @@
+"""Many waits of one length, with one timer. Knows nobody; time comes from the clock it is given.
+
+Since all waits of a queue are equally long they end in the order they began, so a queue serves
+any number of connections: O(1) to begin a wait, nothing to cancel (whoever is told looks whether
+it still matters). What ends within one `grain_s` ends together, late by at most that: a thousand
+connections wake the loop a few times a second and not a thousand times.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from actors.ports import Cancellable, Clock
+
+T = TypeVar("T")
+
+
+class Deadlines(Generic[T]):
+    """`ended(item)` is called `delay_s` (to `delay_s + grain_s`) after `add(item)`, in order."""
+
+    def __init__(
+        self, clock: Clock, delay_s: float, ended: Callable[[T], object], grain_s: float = 0.0
+    ) -> None:
+        self._clock: Final = clock
+        self._grain_s: Final = grain_s
+        self._delay_s: Final = delay_s
+        self._ended: Final = ended
+        self._queue: deque[tuple[float, T]] = deque()
+        self._timer: Cancellable | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, item: T) -> None:
+        self._queue.append((self._clock.monotonic_s() + self._delay_s, item))
+        self._wait()
+
+    def stop(self) -> None:
+        """Forget all."""
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self) -> None:
+        if self._timer is None and self._queue:
+            delay_s = max(0.0, self._queue[0][0] - self._clock.monotonic_s()) + self._grain_s
+            self._timer = self._clock.call_later(delay_s, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        now_s = self._clock.monotonic_s()
+        # Only what was due when this began: a wait of no length must not keep the loop.
+        for _ in range(len(self._queue)):
+            due_s, item = self._queue[0]
+            if due_s > now_s:
+                break
+            self._queue.popleft()
+            self._ended(item)
+        self._wait()

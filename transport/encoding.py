@@ -1,0 +1,254 @@
+"""Everything the server says, as bytes: JSON objects, and WebSocket frames around them.
+
+Owns the shapes of the server's messages. What is the same for all members of a room is encoded
+once and framed once; a server's frame is not masked (RFC 6455, 5.1), so its bytes serve everyone.
+Where a message has personal fields, the shared part is spliced in as bytes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from struct import pack
+from typing import Final
+
+from actors.errors import Refusal
+from actors.ids import RoomId, SocketId
+from actors.ports import Joined, Resumed, StateReason, StateView, Validated
+from actors.room_state import Event, EventKind, Metadata, Player
+from transport.wire import Fragment, dumps
+
+_TEXT_FIN: Final = 0x81
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_EVENT_TYPES: Final = {
+    EventKind.JOINED: "playerJoinedRoom",
+    EventKind.LEFT: "playerLeftRoom",
+    EventKind.READY: "playerReady",
+    EventKind.UPDATED: "playerUpdated",
+    EventKind.CONNECTION: "playerConnectionChanged",
+}
+_WITH_METADATA: Final = (EventKind.JOINED, EventKind.LEFT)
+
+
+def rfc3339(now_ms: int) -> str:
+    """Unix milliseconds as UTC with milliseconds, `2026-01-02T03:04:05.678Z`."""
+    seconds, millis = divmod(now_ms, 1000)
+    return f"{_to_the_second(seconds)}{millis:03}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.")
+
+
+def frame(payload: bytes) -> bytes:
+    """`payload` (UTF-8) as one unfragmented, unmasked text frame (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return pack("!BB", _TEXT_FIN, size) + payload
+    if size < 65_536:
+        return pack("!BBH", _TEXT_FIN, 126, size) + payload
+    return pack("!BBQ", _TEXT_FIN, 127, size) + payload
+
+
+def player_info(player: Player) -> dict[str, object]:
+    """A `PlayerInfo`; `displayName` only where there is one."""
+    motion = player.motion
+    info: dict[str, object] = {"socketId": player.socket_id, "userId": player.user_id}
+    if player.display_name is not None:
+        info["displayName"] = player.display_name
+    info["position"] = None if player.hide_position else {"x": motion.x, "y": motion.y}
+    info["attributes"] = player.attributes
+    info["joinedAt"] = rfc3339(player.joined_at_ms)
+    info["lastSeen"] = rfc3339(motion.last_seen_ms)
+    info["isReady"] = player.is_ready
+    info["connected"] = player.connected
+    return info
+
+
+class WireEncoder:
+    """The Encoder port: what rooms publish. `players_max` and `tick_ms` go into the metadata."""
+
+    def __init__(self, players_max: int, tick_ms: int) -> None:
+        self._players_max = players_max
+        self._tick_ms = tick_ms
+
+    def event(self, room_id: RoomId, epoch: int, event: Event) -> bytes:
+        kind = event.kind
+        players: list[object] = []
+        for change in event.changes:
+            player = change.player
+            match kind:
+                case EventKind.JOINED | EventKind.UPDATED:
+                    players.append(player_info(player))
+                case EventKind.LEFT:
+                    assert change.reason is not None
+                    players.append({**_who(player), "reason": change.reason.value})
+                case EventKind.READY:
+                    players.append(_who(player))
+                case EventKind.CONNECTION:
+                    players.append({**_who(player), "connected": player.connected})
+        message: dict[str, object] = {
+            "type": _EVENT_TYPES[kind],
+            "roomId": room_id,
+            "players": players,
+        }
+        if kind in _WITH_METADATA:
+            message["metadata"] = self._metadata(event.metadata)
+        message["consistency"] = _consistency(epoch, event.version, event.checksum)
+        # A copy, because it is remembered: what orjson returns keeps its working space of 4 KiB.
+        return bytes(memoryview(dumps(message)))
+
+    def said(self, room_id: RoomId, sender: SocketId, event: str, data: object) -> bytes:
+        return dumps(
+            {"type": "roomMessage", "roomId": room_id, "from": sender, "event": event, "data": data}
+        )
+
+    def batch(self, payloads: Sequence[bytes]) -> bytes:
+        return frame(payloads[0] if len(payloads) == 1 else b"[" + b",".join(payloads) + b"]")
+
+    def moves(self, room_id: RoomId, epoch: int, players: Iterable[Player]) -> bytes:
+        return frame(
+            dumps(
+                {
+                    "type": "playersMoved",
+                    "roomId": room_id,
+                    "epoch": epoch,
+                    "moves": _positions(players),
+                }
+            )
+        )
+
+    def positions(self, players: Iterable[Player]) -> bytes:
+        return dumps(_positions(players))
+
+    def state(self, view: StateView) -> bytes:
+        """The fields `players`, `metadata` and `consistency`, without the braces."""
+        return dumps(
+            {
+                "players": [player_info(player) for player in view.players],
+                "metadata": self._metadata(view.metadata),
+                "consistency": _consistency_of(view),
+            }
+        )[1:-1]
+
+    def consistency(self, view: StateView) -> bytes:
+        """The field `consistency`, without the braces."""
+        return dumps({"consistency": _consistency_of(view)})[1:-1]
+
+    def _metadata(self, metadata: Metadata) -> dict[str, object]:
+        return {
+            "createdAt": rfc3339(metadata.created_at_ms),
+            "lastActivity": rfc3339(metadata.last_activity_ms),
+            "playerCount": metadata.player_count,
+            "isActive": metadata.is_active,
+            "maxPlayers": self._players_max,
+            "tickMs": self._tick_ms,
+        }
+
+
+# -- what one client gets; `reply_to` is the request's number, None when it had none
+
+
+def message(kind: str, reply_to: int | None = None, **fields: object) -> bytes:
+    """A frame with a small message of its own."""
+    body: dict[str, object] = {"type": kind, **fields}
+    if reply_to is not None:
+        body["replyTo"] = reply_to
+    return frame(dumps(body))
+
+
+def error(refusal: Refusal, reply_to: int | None) -> bytes:
+    """The `error` frame."""
+    fields: dict[str, object] = {"code": refusal.code, "message": refusal.message}
+    fields["retryable"] = refusal.retryable
+    if refusal.retry_after_ms is not None:
+        fields["retryAfterMs"] = refusal.retry_after_ms
+    return message("error", reply_to, **fields)
+
+
+def joined(
+    room_id: RoomId,
+    socket_id: SocketId,
+    answer: Joined,
+    token: str,
+    grace_ms: int,
+    reply_to: int | None,
+) -> bytes:
+    """The `roomGameSpaceJoined` frame."""
+    head = {"type": "roomGameSpaceJoined", "roomId": room_id, "socketId": socket_id}
+    tail: dict[str, object] = {"resumeToken": token, "resumeGraceMs": grace_ms}
+    return _spliced(head, answer.state, tail, reply_to)
+
+
+def resumed(
+    room_id: RoomId, socket_id: SocketId, answer: Resumed, token: str, reply_to: int | None
+) -> bytes:
+    """The `roomGameSpaceResumed` frame."""
+    consistency = _consistency(answer.epoch, answer.version, answer.checksum)
+    consistency["lastValidated"] = rfc3339(answer.last_validated_ms)
+    return message(
+        "roomGameSpaceResumed",
+        reply_to,
+        roomId=room_id,
+        socketId=socket_id,
+        consistency=consistency,
+        missed=Fragment(b"[" + b",".join(answer.missed) + b"]"),
+        positions=Fragment(answer.positions),
+        resumeToken=token,
+    )
+
+
+def validated(room_id: RoomId, answer: Validated, reply_to: int | None) -> bytes:
+    """The `roomStateValidated` frame."""
+    verdict = answer.verdict
+    head: dict[str, object] = {
+        "type": "roomStateValidated",
+        "roomId": room_id,
+        "valid": verdict.valid,
+        "missingPlayers": verdict.missing,
+        "unexpectedPlayers": verdict.unexpected,
+    }
+    return _spliced(head, answer.state, {}, reply_to)
+
+
+def room_state(
+    room_id: RoomId,
+    socket_id: SocketId,
+    state: bytes,
+    reason: StateReason,
+    grace_ms: int,
+    reply_to: int | None,
+) -> bytes:
+    """The `roomState` frame: as `roomGameSpaceJoined`, without a token."""
+    head = {"type": "roomState", "roomId": room_id, "socketId": socket_id, "reason": reason.value}
+    return _spliced(head, state, {"resumeGraceMs": grace_ms}, reply_to)
+
+
+def _spliced(
+    head: Mapping[str, object], shared: bytes, tail: Mapping[str, object], reply_to: int | None
+) -> bytes:
+    """One object: the fields of `head`, those encoded in `shared`, those of `tail`."""
+    if reply_to is not None:
+        tail = {**tail, "replyTo": reply_to}
+    end = b"," + dumps(tail)[1:] if tail else b"}"
+    return frame(b"".join((dumps(head)[:-1], b",", shared, end)))
+
+
+def _who(player: Player) -> dict[str, object]:
+    return {"socketId": player.socket_id, "userId": player.user_id}
+
+
+def _positions(players: Iterable[Player]) -> list[tuple[SocketId, float, float]]:
+    return [(player.socket_id, player.motion.x, player.motion.y) for player in players]
+
+
+def _consistency(epoch: int, version: int, checksum: str) -> dict[str, object]:
+    return {"epoch": epoch, "version": version, "checksum": checksum}
+
+
+def _consistency_of(view: StateView) -> dict[str, object]:
+    return {
+        **_consistency(view.epoch, view.version, view.checksum),
+        "lastValidated": rfc3339(view.last_validated_ms),
+    }

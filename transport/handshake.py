@@ -1,0 +1,105 @@
+"""The opening handshake, and plain HTTP on the same port, over websockets' parser.
+
+Owns what a request on a fresh connection is answered with: the upgrade, a rejection, or a page.
+Writes nothing itself: answers wait in the protocol for the connection to send them.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from websockets.datastructures import Headers, MultipleValuesError
+from websockets.http11 import Request, Response
+from websockets.protocol import Protocol, Side, State
+from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
+from websockets.typing import Subprotocol
+
+from actors.settings import Settings
+from transport.door import Door
+from transport.http import HttpResponse
+
+PATH: Final = "/ws"
+SUBPROTOCOL: Final = Subprotocol("vaultmeet.v1")
+BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""For what is no HTTP at all; websockets then only ends the stream."""
+_END: Final = b"\r\n\r\n"
+
+# websockets logs each connection; those facts are told by our own log.
+_logger = logging.getLogger("vaultmeet.websockets")
+_logger.setLevel(logging.CRITICAL)
+
+
+def new_protocol(settings: Settings) -> ServerProtocol:
+    """The parser of a handshake; without extensions, so nothing is ever inflated."""
+    return ServerProtocol(
+        max_size=settings.message_bytes_max,
+        select_subprotocol=_select_subprotocol,
+        logger=_logger,
+    )
+
+
+def open_protocol(settings: Settings) -> Protocol:
+    """The parser of an open WebSocket, without what the handshake's holds on to (2 KiB)."""
+    return Protocol(
+        Side.SERVER, state=State.OPEN, max_size=settings.message_bytes_max, logger=_logger
+    )
+
+
+def between_frames(protocol: Protocol) -> bool:
+    """Whether no frame is begun. The buffer does not tell: the parser takes a frame's head out of
+    it before the rest has come. What it waits for does: between frames, for any byte at all.
+    """
+    waiting: object = getattr(protocol.parser, "gi_yieldfrom", None)
+    return getattr(waiting, "gi_code", None) is StreamReader.at_eof.__code__
+
+
+class Preamble:
+    """Where the request ends: frames behind it must wait for its answer."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def size(self, data: bytes) -> int:
+        """How much of `data`, the next bytes of the connection, belongs to the request."""
+        probe = self._tail + data
+        end = probe.find(_END)
+        self._tail = probe[-3:]
+        return len(data) if end < 0 else end + len(_END) - (len(probe) - len(data))
+
+
+def answer(
+    protocol: ServerProtocol, request: Request, door: Door, address: str, secure: bool
+) -> bool:
+    """Leave the answer in `protocol`. True when the WebSocket is open now."""
+    if request.path.partition("?")[0] != PATH:
+        protocol.send_response(_plain(door.respond(request.method, request.path)))
+        return False
+    try:
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+    except MultipleValuesError:
+        protocol.send_response(protocol.reject(400, "Host, Origin: expected one\n"))
+        return False
+    rejected = door.admission.judge(host, origin, address, secure)
+    if rejected is not None:
+        status = int(rejected.status)
+        door.log.info("handshake_refused", status=status, reason=rejected.text)
+        protocol.send_response(protocol.reject(status, rejected.text + "\n"))
+        return False
+    response = protocol.accept(request)
+    protocol.send_response(response)
+    return response.status_code == 101
+
+
+def _select_subprotocol(
+    protocol: ServerProtocol, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    """Offered by the server, optional for the client."""
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+
+
+def _plain(page: HttpResponse) -> Response:
+    headers = Headers([*page.all_headers(), ("Connection", "close")])
+    return Response(page.status, page.status.phrase, headers, page.body)

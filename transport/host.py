@@ -1,0 +1,31 @@
+"""What all sessions of a server share, and what a session keeps of the request under way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.ids import RoomId
+from actors.ports import Clock, Log, Metrics
+from actors.runtime import Mailbox
+from actors.settings import Settings
+from transport.roster import SessionRoster
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """`key` signs tokens and makes pseudonyms."""
+
+    settings: Settings
+    clock: Clock
+    key: bytes
+    mailbox_for: Callable[[RoomId], Mailbox]
+    """Where a join goes."""
+    mailbox_of: Callable[[RoomId], Mailbox]
+    """The room's own, for who sits in it."""
+    roster: SessionRoster
+    log: Log
+    metrics: Metrics
+
+    @property
+    def grace_ms(self) -> int:
+        """What clients are told of `resume_grace_s`."""
+        return round(self.settings.resume_grace_s * 1000)

@@ -1,0 +1,60 @@
+"""What a session needs of its connection: the seam between the two, and the close codes.
+
+A session never sees a socket, a connection never sees a room; this page is all they share.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a connection. Up to 4499 reconnect, from 4500 don't."""
+
+    UNSUPPORTED = 1003
+    NOT_UTF8 = 1007
+    POLICY = 1008
+    TOO_BIG = 1009
+    INTERNAL = 1011
+    RESTART = 1012
+    TRY_LATER = 1013
+    KICKED = 4503
+    REPLACED = 4509
+
+
+class Link(Protocol):
+    """One open connection, as its session sees it. Nothing here raises."""
+
+    def send(self, frame: bytes) -> None:
+        """An answer: always taken. Past twice the outbox bound reading stops until it drains."""
+        ...
+
+    def send_state(self, frame: bytes) -> None:
+        """A whole state: always taken, and what waits in front of it counts no more."""
+        ...
+
+    def offer(self, frame: bytes) -> bool:
+        """False, and nothing taken, while the outbox is over its bound."""
+        ...
+
+    def offer_moves(self, frame: bytes) -> bool:
+        """False, and nothing taken, while anything waits."""
+        ...
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """End the connection; frames that still come are ignored. May be repeated."""
+        ...
+
+    def hold(self) -> None:
+        """Read nothing until `release`."""
+        ...
+
+    def release(self) -> None: ...
+
+    def defer(self, call: Callable[[], object]) -> None:
+        """Run `call` soon, in the connection's own context."""
+        ...
+
+    def call_later(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Run `call` after `delay_s`, unless the connection is gone by then."""
+        ...

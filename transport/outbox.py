@@ -1,0 +1,144 @@
+"""What waits to be sent on one connection: the transport's own write buffer, and its bound.
+
+Behind the last whole state at most `outbox_bytes_max` (and one frame) may wait; the state itself
+is taken whatever its size. Owns the counting, the refusals, and the deadline of a slow reader.
+Knows no frame: bytes go through as they are.
+
+    flowing <-> paused (moves are skipped) -> over the bound (events, too, until it has drained)
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from actors.ports import Clock
+from actors.settings import Settings
+
+PAUSE_BYTES_MAX: Final = 65_536
+"""From here on, or from half the bound, the transport says that it is full."""
+
+
+class Sender(Protocol):
+    """The connection, as its outbox sees it."""
+
+    def on_drained(self) -> None:
+        """Something was refused, and now there is room again."""
+        ...
+
+    def on_overload(self) -> None:
+        """Past twice the bound: read nothing more until it has drained."""
+        ...
+
+    def on_too_slow(self) -> None:
+        """Over the bound for `slow_reader_s`."""
+        ...
+
+
+class Outbox:
+    """`put`, `put_state` always take; `offer`, `offer_moves` answer whether they did."""
+
+    __slots__ = (
+        "_bound", "_clock", "_paused", "_refused", "_sender", "_since_state", "_slow_reader_s",
+        "_slow_since_s", "_transport", "_written", "overloaded",
+    )  # fmt: skip
+
+    def __init__(
+        self, transport: asyncio.Transport, settings: Settings, clock: Clock, sender: Sender
+    ) -> None:
+        self._transport: Final = transport
+        self._clock: Final = clock
+        self._sender: Final = sender
+        self._bound: Final = settings.outbox_bytes_max
+        self._slow_reader_s: Final = settings.slow_reader_s
+        self._paused = False
+        self._refused = False
+        self._slow_since_s: float | None = None
+        self._since_state = 0
+        self._written = 0
+        self.overloaded = False
+        high = min(PAUSE_BYTES_MAX, self._bound // 2)
+        transport.set_write_buffer_limits(high=high, low=high // 4)
+
+    def put(self, data: bytes) -> None:
+        """Write it; past twice the bound nothing more is read."""
+        size = len(data)
+        self._since_state += size
+        self._written += size
+        self._transport.write(data)
+        if self._paused:
+            self._weigh()
+
+    def put_state(self, data: bytes) -> None:
+        """What waits in front of a whole state counts no more, and neither does the state."""
+        self._since_state = -len(data)
+        self.put(data)
+
+    def offer(self, data: bytes) -> bool:
+        """Refused while more than the bound waits."""
+        if self._paused and self._waiting() > self._bound:
+            self._refused = True
+            self._grow_slow()
+            return False
+        size = len(data)
+        self._since_state += size
+        self._written += size
+        self._transport.write(data)
+        return True
+
+    def offer_moves(self, data: bytes) -> bool:
+        """Refused while anything much waits."""
+        if self._paused:
+            self._refused = True
+            return False
+        size = len(data)
+        self._since_state += size
+        self._written += size
+        self._transport.write(data)
+        return True
+
+    def sent_bytes(self) -> int:
+        """How much the socket has taken so far: grows as long as the reader gets on."""
+        return self._written - self._transport.get_write_buffer_size()
+
+    # -- from the transport
+
+    def pause(self) -> None:
+        """The transport's buffer is full."""
+        self._paused = True
+
+    def resume(self) -> bool:
+        """It has drained. True when it was past twice the bound: reading may go on."""
+        was_overloaded = self.overloaded
+        self._paused = self.overloaded = False
+        self._slow_since_s = None
+        if self._refused:
+            self._refused = False
+            self._sender.on_drained()
+        return was_overloaded
+
+    # -- inside
+
+    def _waiting(self) -> int:
+        """Bytes that wait behind the last whole state."""
+        return min(self._transport.get_write_buffer_size(), self._since_state)
+
+    def _weigh(self) -> None:
+        if self._waiting() > self._bound:
+            self._grow_slow()
+        if self._transport.get_write_buffer_size() > 2 * self._bound and not self.overloaded:
+            self.overloaded = True
+            self._sender.on_overload()
+
+    def _grow_slow(self) -> None:
+        """Over the bound: it has `slow_reader_s` from here."""
+        if self._slow_since_s is None:
+            since_s = self._slow_since_s = self._clock.monotonic_s()
+            self._clock.call_later(self._slow_reader_s, lambda: self._still_slow(since_s))
+
+    def _still_slow(self, since_s: float) -> None:
+        if self._slow_since_s != since_s:
+            return
+        self._slow_since_s = None
+        if self._waiting() > self._bound:
+            self._sender.on_too_slow()
+        else:
+            self._grow_slow()

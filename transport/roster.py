@@ -1,0 +1,30 @@
+"""The sessions' own view of who sits where, for the rooms' self-check.
+
+Written by the sessions alone, so that it is independent of what the rooms believe.
+"""
+
+from collections.abc import Iterable
+
+from actors.ids import RoomId, SocketId
+from actors.ports import Outlet
+
+
+class SessionRoster:
+    """The Roster port. One entry per seated session; O(1) to change."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[RoomId, dict[SocketId, Outlet]] = {}
+
+    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
+        return tuple(self._rooms.get(room_id, {}).values())
+
+    def sit(self, room_id: RoomId, outlet: Outlet) -> None:
+        self._rooms.setdefault(room_id, {})[outlet.socket_id] = outlet
+
+    def rise(self, room_id: RoomId, outlet: Outlet) -> None:
+        """Harmless where `outlet` does not sit there (any more)."""
+        seated = self._rooms.get(room_id)
+        if seated is not None and seated.get(outlet.socket_id) is outlet:
+            del seated[outlet.socket_id]
+            if not seated:
+                del self._rooms[room_id]

@@ -1,0 +1,102 @@
+"""One session's place in one room: the outlet that the room speaks through.
+
+Owns the generation: a seat belongs to one room and one connection. When the session moves on (it
+left, switched, was superseded or lost), its seat is dead for good, and nothing that the old room
+still says, or the old connection still does, reaches anybody.
+
+    waiting -> taken -> dead      (waiting: the join is in a mailbox; a refused one dies there)
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from actors.ids import RoomId, SocketId, UserId
+from actors.ports import Answer, Eviction, StateReason
+from actors.privacy import Privacy
+from actors.runtime import Mailbox
+from transport.link import Link
+from transport.sequences import SequenceMemory
+
+
+class Sitter(Protocol):
+    """A session, as its seats see it."""
+
+    heard: bool
+
+    def on_answer(self, seat: "Seat", answer: Answer) -> None: ...
+    def on_state(self, seat: "Seat", state: bytes, reason: StateReason) -> None: ...
+    def on_evicted(self, seat: "Seat", reason: Eviction, detail: str) -> None: ...
+    def on_fault(self, error: Exception) -> None: ...
+    def supersede(self, seat: "Seat") -> SequenceMemory:
+        """End, since a resume took `seat` over; the memory of the session goes on there."""
+        ...
+
+
+class Seat:
+    """The Outlet port. `user_id` is the shown name, `person` the real one."""
+
+    __slots__ = (
+        "link", "mailbox", "person", "privacy", "room_id", "session", "socket_id", "user_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        session: Sitter,
+        link: Link,
+        room_id: RoomId,
+        mailbox: Mailbox,
+        socket_id: SocketId,
+        person: str,
+        user_id: UserId,
+        privacy: Privacy,
+    ) -> None:
+        self.session: Final = session
+        self.link: Link | None = link
+        self.room_id: Final = room_id
+        self.mailbox = mailbox
+        self.socket_id = socket_id
+        self.person: Final = person
+        self.user_id: Final = user_id
+        self.privacy: Final = privacy
+
+    def __repr__(self) -> str:
+        return f"<Seat {self.socket_id} in {self.room_id}>"
+
+    @property
+    def alive(self) -> bool:
+        return self.link is not None
+
+    @property
+    def heard(self) -> bool:
+        return self.session.heard
+
+    def kill(self) -> None:
+        """From now on nothing passes. May be repeated."""
+        self.link = None
+
+    def offer(self, frame: bytes) -> bool:
+        link = self.link
+        return link is None or link.offer(frame)
+
+    def offer_moves(self, frame: bytes) -> bool:
+        link = self.link
+        return link is None or link.offer_moves(frame)
+
+    # What a session does with these is its own affair: the room must not fail of it.
+
+    def send_state(self, state: bytes, reason: StateReason) -> None:
+        if self.link is not None:
+            self._guarded(lambda: self.session.on_state(self, state, reason))
+
+    def answer(self, answer: Answer) -> None:
+        self._guarded(lambda: self.session.on_answer(self, answer))
+
+    def evict(self, reason: Eviction, detail: str) -> None:
+        if self.link is not None:
+            self._guarded(lambda: self.session.on_evicted(self, reason, detail))
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  # one of the two shells
+            self.session.on_fault(error)

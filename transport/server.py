@@ -1,0 +1,68 @@
+"""Listening: sockets, TLS, and the drain. Knows connections only through their door.
+
+new -> listening -> draining -> stopped
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from actors.settings import Settings
+from transport.connection import Connection
+from transport.door import Door
+
+BACKLOG: Final = 4096
+"""Handshakes that the kernel holds for us; a storm of reconnects arrives faster than we accept."""
+
+
+class Server:
+    """One listening address, or several where `host` is a name with several."""
+
+    def __init__(self, settings: Settings, door: Door) -> None:
+        self._settings: Final = settings
+        self._door: Final = door
+        self._server: asyncio.Server | None = None
+        self.port = settings.port
+
+    async def listen(self) -> None:
+        """Raises OSError where the address cannot be had, ssl.SSLError for a bad certificate."""
+        loop = asyncio.get_running_loop()
+        settings = self._settings
+        server = await loop.create_server(
+            lambda: Connection(self._door),
+            settings.host,
+            settings.port,
+            backlog=BACKLOG,
+            ssl=_tls(settings),
+        )
+        for listening in server.sockets:
+            # Accepted sockets inherit it. The kernel's own buffer would otherwise grow to
+            # megabytes in front of the outbox's bound.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbox_bytes_max)
+        self._server = server
+        self.port = server.sockets[0].getsockname()[1]
+
+    async def drain(self, wait_ms: Callable[[], int]) -> int:
+        """Send everybody off; at most `drain_s`. The number of connections cut off at its end."""
+        emptied = asyncio.Event()
+        self._door.on_emptied = emptied.set
+        self._door.drain(wait_ms)
+        if self._door.guests:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(emptied.wait(), self._settings.drain_s)
+        left = len(self._door.guests)
+        self._door.stop()
+        if self._server is not None:
+            self._server.close()
+        return left
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.tls_cert_file:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    return context

@@ -1,0 +1,398 @@
+"""One client's life: who it is, the order of its requests, idempotent answers, its room.
+
+No socket and no await: bytes come in through `receive`, frames go out through the link, requests
+to rooms as messages, their answers back through seats. One request is under way at a time; what
+arrives meanwhile waits in order. Nothing that a client sends raises past `receive`.
+
+    idle -> joining -> joined <-> switching        (a refused join or switch goes back)
+      ^        |          |
+      `--------+--- left -+--- lost, superseded, evicted, drained -> gone
+"""
+
+from collections import deque
+from typing import Final
+
+from actors import messages as m
+from actors.errors import (
+    BadMessage,
+    NotInRoom,
+    RateLimited,
+    Refusal,
+    Unavailable,
+)
+from actors.ids import RoomId, SocketId, UserId
+from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
+from actors.privacy import Privacy
+from actors.room_state import LeaveReason
+from transport import asking, encoding, replies, wire
+from transport import requests as r
+from transport.host import Host
+from transport.link import CloseCode, Link
+from transport.moves import MoveGate
+from transport.seat import Seat
+from transport.sequences import (
+    REPEAT,
+    SILENT,
+    Failed,
+    Outcome,
+    Repeat,
+    Seated,
+    SequenceMemory,
+)
+from transport.throttle import Throttle
+
+
+class Session:
+    """`socket_id` names it; a resume gives it the name of the session that it takes over."""
+
+    __slots__ = (
+        "_backlog", "_host", "_link", "_memory", "_moves", "_pending", "_throttle", "heard",
+        "seat", "socket_id",
+    )  # fmt: skip
+
+    def __init__(self, host: Host, link: Link, socket_id: SocketId) -> None:
+        self._host: Final = host
+        self._link: Link | None = link
+        self.socket_id = socket_id
+        self.seat: Seat | None = None
+        self.heard = False
+        self._pending: asking.Pending | None = None
+        self._backlog: deque[bytes | bytearray] | None = None
+        self._memory = SequenceMemory()
+        self._throttle = Throttle(host.settings, host.clock.monotonic_s())
+        self._moves = MoveGate(self._throttle, host.clock)
+
+    # -- from the connection
+
+    def greet(self) -> bytes:
+        """The first frame."""
+        now_ms = self._host.clock.now_ms()
+        return replies.welcome(self._host.settings, self.socket_id, now_ms)
+
+    def receive(self, raw: bytes | bytearray) -> None:
+        """Take one text message. Raises UnicodeDecodeError where it is no UTF-8."""
+        self.heard = True
+        if self._pending is None and not self._backlog:
+            self._take(raw)
+            return
+        raw.decode()
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append(raw)
+        if len(self._backlog) >= self._host.settings.backlog_frames_max and self._link is not None:
+            self._link.hold()
+
+    def charge(self) -> None:
+        """A frame that is no message (a ping, a fragment) costs a token, too."""
+        now_s = self._host.clock.monotonic_s()
+        if not self._throttle.take(now_s):
+            self._offend(now_s)
+
+    def drained(self) -> None:
+        """The outbox takes frames again."""
+        if self.seat is not None:
+            self.seat.mailbox.tell(m.Drained(self.seat))
+
+    def lost(self) -> None:
+        """The connection is gone: the player stays for the grace. May be repeated."""
+        seat = self.seat
+        if self._end() and seat is not None:
+            seat.mailbox.tell(m.Lost(seat))
+
+    def drain(self, reconnect_after_ms: int) -> None:
+        """The server itself is going: say when to come back, and tell no room of a loss."""
+        self._send("serverDraining", None, reconnectAfterMs=reconnect_after_ms)
+        self._end()
+
+    # -- from the rooms, through seats
+
+    def on_answer(self, seat: Seat, answer: Answer) -> None:
+        """The answer to the request under way; late and foreign ones have no effect."""
+        pending = self._pending
+        if isinstance(answer, Refused) and answer.unasked:
+            if seat is self.seat:
+                self._refuse(answer.refusal, None)
+            return
+        if pending is None or pending.seat is not seat:
+            return
+        self._pending = None
+        if isinstance(answer, Joined | Resumed) and answer.succeeds is not None:
+            self._succeed(seat, answer.succeeds)
+        self._memory.settle(pending.number, replies.outcome_of(seat, answer))
+        if self._link is not None:
+            self._reply(seat, answer, pending.number)
+        if self._backlog and self._link is not None:
+            self._link.defer(self._continue)
+
+    def on_state(self, seat: Seat, state: bytes, reason: StateReason) -> None:
+        if self._link is not None and seat is self.seat:
+            self._link.send_state(
+                encoding.room_state(
+                    seat.room_id, seat.socket_id, state, reason, self._host.grace_ms, None
+                )
+            )
+
+    def on_evicted(self, seat: Seat, reason: Eviction, detail: str) -> None:
+        """The room let go of this session."""
+        if seat is not self.seat:
+            return
+        match reason:
+            case Eviction.CLOSED:
+                self._rise()
+                if self._link is not None:
+                    self._link.send(
+                        encoding.message("roomClosed", roomId=seat.room_id, reason=detail)
+                    )
+            case Eviction.REPLACED | Eviction.KICKED:
+                self._rise()
+                kicked = reason is Eviction.KICKED
+                self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, detail)
+
+    def supersede(self, seat: Seat) -> SequenceMemory:
+        """A resume took over `seat`: this session ends, and its memory goes on there."""
+        self._host.roster.rise(seat.room_id, seat)
+        seat.kill()
+        if self.seat is seat:
+            self.seat = None
+        elif self.seat is not None:  # it had switched meanwhile; that was the same person
+            self.seat.mailbox.tell(m.Leave(self.seat, LeaveReason.LEFT))
+            self._rise()
+        self._close(CloseCode.REPLACED, "superseded by a resume of this session")
+        return self._memory
+
+    def on_fault(self, error: Exception) -> None:
+        """A bug of ours in what this session does: the connection ends, the room lives."""
+        self._host.log.error("session_failed", socket_id=self.socket_id, error=repr(error))
+        link = self._link
+        self.lost()
+        if link is not None:
+            link.close(CloseCode.INTERNAL, "internal error")
+
+    # -- one request
+
+    def _take(self, raw: bytes | bytearray) -> None:
+        number: int | None = None
+        now_s = self._host.clock.monotonic_s()
+        allowed = self._throttle.take(now_s)
+        try:
+            fields = wire.decode(raw)
+            seat = self.seat
+            if allowed and seat is not None:
+                position = wire.plain_move(fields)
+                if position is not None:
+                    self._moves.pass_on(seat, *position)
+                    return
+            number = wire.sequence_of(fields)
+            if not allowed and (seat is None or not wire.is_move(fields)):
+                raise self._throttle.too_many()
+            known = None if number is None else self._memory.recall(number)
+            if known is not None and not isinstance(known, Repeat):
+                self._repeat(known, number)
+                return
+            request = wire.parse(fields, len(raw))
+            if isinstance(request, r.MoveTo):
+                self._move(request, allowed)
+                self._memory.settle(number, SILENT)
+                return
+            self._memory.settle(number, REPEAT)
+            if "timestamp" in fields:
+                self._tell_time(fields)
+            self._dispatch(request, number)
+        except Refusal as refusal:
+            self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
+            self._refuse(refusal, number)
+
+    def _dispatch(self, request: r.Request, number: int | None) -> None:
+        if isinstance(request, r.JoinRoom | r.RequestState | r.LeaveRoom):
+            self._throttle.take_join(self._host.clock.monotonic_s())
+        match request:
+            case r.JoinRoom():
+                self._join(request, number)
+            case r.ResumeRoom():
+                self._resume(request, number)
+            case r.MoveTo():
+                self._move(request, True)
+            case r.Authenticate():
+                self._send("authenticated", number, userId=self._user_id())
+            case r.CheckPermission(room_id):
+                self._send("roomPermission", number, **asking.permission_fields(room_id))
+            case r.Ping(t):
+                fields = {} if t is None else {"t": t}
+                now_ms = self._host.clock.now_ms()
+                self._send("pong", number, **fields, serverTime=encoding.rfc3339(now_ms))
+            case _:
+                self._ask(request, number)
+
+    def _join(self, request: r.JoinRoom, number: int | None) -> None:
+        seat = self.seat
+        if seat is None or seat.room_id != request.room_id:
+            person = request.user_id or f"guest-{self.socket_id}"
+            seat = self._new_seat(request.room_id, self.socket_id, person, request.privacy)
+        self._post(seat, asking.join_message(self._host, seat, request), number)
+
+    def _resume(self, request: r.ResumeRoom, number: int | None) -> None:
+        if self.seat is not None:
+            raise BadMessage("type", "no resume on a connection that sits in a room")
+        claims = asking.verified_claims(self._host, request)
+        seat = self._new_seat(claims.room_id, claims.socket_id, claims.person, claims.privacy)
+        self._post(seat, asking.resume_message(self._host, seat, claims, request), number)
+
+    def _move(self, request: r.MoveTo, allowed: bool) -> None:
+        if self.seat is None or self._link is None:
+            raise NotInRoom("the session is in no room")
+        if allowed:
+            self._moves.pass_on(self.seat, request.x, request.y)
+        else:
+            self._moves.coalesce(self._link, self.seat, request.x, request.y)
+
+    # -- requests to rooms
+
+    def _new_seat(
+        self, room_id: RoomId, socket_id: SocketId, person: str, privacy: Privacy
+    ) -> Seat:
+        assert self._link is not None
+        return asking.new_seat(self._host, self, self._link, room_id, socket_id, person, privacy)
+
+    def _ask(self, request: asking.InRoom, number: int | None) -> None:
+        message = asking.message_in_room(self.seat, request)
+        assert self.seat is not None
+        self._post(self.seat, message, number)
+
+    def _post(self, seat: Seat, message: object, number: int | None) -> None:
+        if not seat.mailbox.offer(message):
+            raise Unavailable("the room has too much to do", retry_after_ms=1000)
+        self._pending = asking.Pending(seat, number)
+
+    # -- answers
+
+    def _reply(self, seat: Seat, answer: Answer, number: int | None) -> None:
+        link = self._link
+        assert link is not None
+        token = ""
+        match answer:
+            case Joined(serial=serial) | Resumed(serial=serial):
+                token = self._sit(seat, serial)
+            case Left() if seat is self.seat:
+                self._rise()
+            case Refused(refusal):
+                if seat is not self.seat:
+                    seat.kill()
+                self._refuse(refusal, number)
+                return
+        frame, is_state = replies.frame_of(seat, answer, number, token, self._host.grace_ms)
+        if is_state:
+            link.send_state(frame)
+        else:
+            link.send(frame)
+
+    def _sit(self, seat: Seat, serial: int) -> str:
+        """Make `seat` the session's place, leave the one before; the token for it."""
+        host = self._host
+        old = self.seat
+        if old is not seat:
+            if old is not None:
+                self._rise()
+                old.mailbox.tell(m.Leave(old, LeaveReason.SWITCHED))
+            self.seat = seat
+            seat.mailbox = host.mailbox_of(seat.room_id)
+            host.roster.sit(seat.room_id, seat)
+        self.heard = False
+        return asking.token_for(host, seat, serial)
+
+    def _succeed(self, seat: Seat, old: Outlet) -> None:
+        """Take over the session of `old`: its name and its memory."""
+        self.socket_id = seat.socket_id
+        if isinstance(old, Seat):
+            self._memory = old.session.supersede(old)
+
+    def _rise(self) -> None:
+        """The session sits nowhere now; its seat is dead."""
+        seat, self.seat = self.seat, None
+        self._moves.forget()
+        if seat is not None:
+            seat.kill()
+            self._host.roster.rise(seat.room_id, seat)
+
+    def _continue(self) -> None:
+        """Take up what waited, until a request is under way again."""
+        backlog = self._backlog
+        while backlog and self._pending is None and self._link is not None:
+            self._take(backlog.popleft())
+        if not backlog and self._link is not None:
+            self._link.release()
+
+    def _repeat(self, known: Outcome, number: int | None) -> None:
+        """Answer a copy of a request that had its effect; a join with the present state, unless
+        the session has moved on.
+        """
+        seat = self.seat
+        if isinstance(known, Failed):
+            self._refuse(known.refusal, number)
+        elif isinstance(known, Seated) and seat is not None and seat.room_id == known.room_id:
+            self._post(seat, asking.rejoin_message(self._host, seat), number)
+        else:
+            frame = replies.frame_of_copy(known, number, seat is not None)
+            if frame is not None and self._link is not None:
+                self._link.send(frame)
+
+    def _tell_time(self, fields: wire.Fields) -> None:
+        """A request's own time is for the log alone."""
+        kind, at = fields["type"], fields["timestamp"]
+        self._host.log.debug("request_timed", socket_id=self.socket_id, type=kind, clientTime=at)
+
+    # -- saying no, and ending
+
+    def _send(self, kind: str, number: int | None, **fields: object) -> None:
+        if self._link is not None:
+            self._link.send(encoding.message(kind, number, **fields))
+
+    def _refuse(self, refusal: Refusal, number: int | None) -> None:
+        host = self._host
+        host.metrics.error_sent(refusal.code)
+        code, reason = refusal.code, refusal.message
+        host.log.debug("request_refused", socket_id=self.socket_id, error=code, reason=reason)
+        if self._link is not None:
+            self._link.send(encoding.error(refusal, number))
+            if isinstance(refusal, BadMessage | RateLimited):
+                self._offend(host.clock.monotonic_s())
+
+    def _offend(self, now_s: float) -> None:
+        if self._throttle.offend(now_s):
+            self._host.log.warn("client_misbehaved", socket_id=self.socket_id)
+            link = self._link
+            self.lost()
+            if link is not None:
+                link.close(CloseCode.POLICY, "too many bad or too frequent messages")
+
+    def _close(self, code: CloseCode, reason: str) -> None:
+        link = self._link
+        self._end()
+        if link is not None:
+            link.close(code, reason)
+
+    def _end(self) -> bool:
+        """Cut the link; False when that was done before. A request under way stays noted, so
+        that its outcome is known to whoever resumes.
+        """
+        if self._link is None:
+            return False
+        self._link = None
+        self._backlog = None
+        pending = self._pending
+        if pending is not None and pending.seat is not self.seat:
+            pending.seat.kill()
+        seat = self.seat
+        if seat is not None:
+            seat.kill()
+            self._host.roster.rise(seat.room_id, seat)
+        return True
+
+    def _user_id(self) -> UserId:
+        return self.seat.user_id if self.seat else UserId(f"guest-{self.socket_id}")
+
+
+def _present_state(seat: Seat, host: Host) -> m.Join:
+    """A join of somebody who sits there: answered with the present state, changes nothing."""
+    profile = m.Profile(seat.user_id, None, 0.0, 0.0, {}, False, seat.person)
+    now_s = host.clock.monotonic_s()
+    return m.Join(seat, seat.room_id, profile, now_s, now_s + host.settings.join_timeout_s)
