@@ -37,13 +37,17 @@ class Member:
     serial: int = 1
     confirmed: int = 1
     missed_moves: bool = False
+    owes_token: bool = True
+    """The newest token is still to be sent, so nothing can have shown that it arrived."""
 
     def oldest_good_serial(self) -> int:
-        """A frame on the newest token's connection proves that it arrived."""
-        return self.serial if self.outlet.heard else self.confirmed
+        """A frame on the newest token's connection proves that it arrived, once it was sent."""
+        proven = not self.owes_token and self.outlet.heard
+        return self.serial if proven else self.confirmed
 
     def issue_token(self, shown_serial: int | None = None) -> int:
         """The next token's number. `shown_serial` is the one that a resume was asked with."""
         self.confirmed = max(self.oldest_good_serial(), shown_serial or 0)
         self.serial += 1
+        self.owes_token = True
         return self.serial

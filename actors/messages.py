@@ -42,6 +42,8 @@ class Join:
     profile: Profile
     asked_s: float
     deadline_s: float
+    first_serial: int = 1
+    """The number of its first token: above those of all seatings of the session before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,11 @@ class GraceEnded:
 
 @dataclass(frozen=True, slots=True)
 class SelfCheck:
-    """Hold the room against itself and against the sessions."""
+    """Hold the room against itself and against the sessions. `again`: another look at what the
+    one before found.
+    """
+
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

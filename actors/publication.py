@@ -8,7 +8,7 @@ encoded once, for all who joined.
 
 from dataclasses import dataclass, field, replace
 
-from actors.history import Claim, History, Present
+from actors.history import Claim, Entry, History, Present
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import (
@@ -131,8 +131,12 @@ class Publication:
         self._view = self._encoded = None
         turn.items.extend(self._state.take_events())
         payloads = self._encode(turn)
-        if payloads:
-            self._offer(self._ports.encoder.batch(payloads))
+        frame = self._ports.encoder.batch(payloads) if payloads else None
+        # From here on nothing is said again, whatever fails.
+        turn.items.clear()
+        turn.has_said = False
+        if frame is not None:
+            self._offer(frame)
         while turn.owed:
             self._settle(turn.owed[0])
             del turn.owed[0]
@@ -195,8 +199,6 @@ class Publication:
                 payload = encoder.event(state.room_id, state.epoch, item)
                 self._history.append(item, payload)
                 payloads.append(payload)
-        turn.items.clear()
-        turn.has_said = False
         return payloads
 
     def _offer(self, frame: bytes) -> None:
@@ -221,7 +223,8 @@ class Publication:
             case OweDone(outlet):
                 outlet.answer(Done(self._state.version))
             case OweJoined(outlet, member, serial, asked_s, fresh):
-                member.hearing = Hearing.CURRENT
+                self._seat(member, outlet, serial)
+                self._heal(member)
                 outlet.answer(Joined(self._whole(), self._state.version, serial, fresh))
                 self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
             case OweResumed():
@@ -230,15 +233,15 @@ class Publication:
                 if reason is None:
                     self._heal(member)
                     outlet.answer(Described(self._whole()))
-                else:
+                elif member.outlet is outlet and member.hearing is Hearing.BEHIND:
                     self._send_state(member, reason)
             case OweVerdict(outlet, member, claim):
                 self._settle_verdict(outlet, member, claim)
 
     def _settle_resumed(self, owed: OweResumed) -> None:
         state = self._state
-        owed.member.hearing = Hearing.CURRENT
-        entries = None if owed.version is None else self._history.since(owed.version, state.version)
+        self._seat(owed.member, owed.outlet, owed.serial)
+        entries = self._missed(owed)
         if entries is None:
             self._ports.metrics.resume_ended("joined")
             whole = self._whole()
@@ -280,6 +283,23 @@ class Publication:
             frame = self._ports.encoder.batch([entry.payload for entry in rest])
             if not owed.outlet.offer(frame):
                 self._fall_behind(owed.member)
+
+    def _missed(self, owed: OweResumed) -> list[Entry] | None:
+        """The events after the client's version; None when it must be given the whole state: they
+        are forgotten, or the client claims a version that it cannot have seen.
+        """
+        ahead = owed.return_version is not None and (owed.version or 0) >= owed.return_version
+        if owed.version is None or ahead:
+            return None
+        return self._history.since(owed.version, self._state.version)
+
+    @staticmethod
+    def _seat(member: Member, outlet: Outlet, serial: int) -> None:
+        """Its answer goes out: from now on it hears everything, unless it is gone meanwhile."""
+        if serial == member.serial:
+            member.owes_token = False
+        if member.outlet is outlet and member.hearing is Hearing.FRESH:
+            member.hearing = Hearing.CURRENT
 
     def _settle_verdict(self, outlet: Outlet, member: Member, claim: Claim) -> None:
         view = self._state_view()

@@ -11,7 +11,7 @@ from typing import Final
 
 from actors.errors import Internal
 from actors.ids import RoomId, SocketId
-from actors.members import Hearing, Member
+from actors.members import Member
 from actors.messages import Move, Request
 from actors.ports import Outlet, Refused
 from actors.publication import Turn
@@ -106,11 +106,15 @@ def orphans(state: RoomState, members: dict[SocketId, Member]) -> list[SocketId]
     return [socket_id for socket_id in state.players if socket_id not in members]
 
 
-def dead(state: RoomState, members: dict[SocketId, Member]) -> list[SocketId]:
-    """The players shown as connected whose connection is gone."""
-    return [
-        socket_id
-        for socket_id, member in members.items()
-        if state.players[socket_id].connected
-        and (member.hearing is Hearing.LOST or not member.outlet.alive)
-    ]
+def summary_of(state: RoomState) -> dict[str, object]:
+    """A failed state's numbers for the log; it may be too damaged for a checksum."""
+    try:
+        checksum = state.checksum()
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, its failure must be reported
+        checksum = "unknown"
+    return {
+        "epoch": state.epoch,
+        "version": state.version,
+        "checksum": checksum,
+        "count": len(state.players),
+    }

@@ -22,6 +22,7 @@ from actors import messages as m
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.ids import RoomId
 from actors.ports import Cancellable, Eviction, Ports, Refused
+from actors.publication import OweState
 from actors.recovery import RoomFailed, answer_poison
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
@@ -260,19 +261,22 @@ class RegistryActor(LoopActor):
             return
         self._tell_operator("room_restarted", message)
         self._ports.metrics.room_restarted()
-        if record.phase is Phase.CLOSING:  # its Close may be the message that was dropped
-            record.phase = Phase.LIVE
-        RoomActor.start(
-            record.room_id,
-            self._next_epoch(),
-            self._ports,
-            self.mailbox,
-            message.wreckage,
-            message.poison,
-            mailbox=record.mailbox,
-        )
-        for waiting in self._unpark(record):
-            self.mailbox.tell(waiting)
+        try:
+            RoomActor.start(
+                record.room_id,
+                self._next_epoch(),
+                self._ports,
+                self.mailbox,
+                message.wreckage,
+                message.poison,
+                mailbox=record.mailbox,
+            )
+        except Exception as error:  # noqa: BLE001  # what is left cannot be made a room of
+            self._ports.log.error("room_lost", room_id=record.room_id, error=_describe(error))
+            self._rest(record, message, now_s)
+            return
+        if isinstance(message.poison, m.Close):  # else it is still to be answered
+            self._room_busy(m.RoomBusy(record.room_id))
 
     def _rest(self, record: Record, failure: RoomFailed, now_s: float) -> None:
         """Close a room that keeps failing: everybody is told, everything that waits answered."""
@@ -286,7 +290,8 @@ class RegistryActor(LoopActor):
         answer_poison(failure.poison)
         refused = Refused(RoomClosed("the room keeps failing", retry_after_ms=round(wait_s * 1000)))
         for owed in wreckage.turn.owed:
-            owed.outlet.answer(refused)
+            if not (isinstance(owed, OweState) and owed.reason is not None):  # nobody asked
+                owed.outlet.answer(refused)
         for message in [*record.mailbox.close(), *self._unpark(record)]:
             if isinstance(message, m.Request) and not isinstance(message, m.Move):
                 message.outlet.answer(refused)

@@ -15,22 +15,25 @@ from actors.history import History
 from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.ports import Cancellable, Eviction, Ports, Refused
-from actors.publication import OweAnswer, Publication, Turn
+from actors.publication import OweAnswer, OweResumed, Publication, Turn
 from actors.recovery import (
     Checkpoint,
     RoomFailed,
     Wreckage,
     answer_poison,
-    dead,
     orphans,
     restore,
     strangers,
+    summary_of,
 )
 from actors.room_state import LeaveReason, RoomState
 from actors.runtime import LoopActor, Mailbox
 from actors.seating import HANDLERS, Seating
 from actors.self_check import breaches
 from actors.timers import Graces, Ticker
+
+SUSPICION_LOOKS: Final = 3
+"""How often a self-check must see a breach before it is one."""
 
 
 class Inconsistent(Exception):
@@ -94,6 +97,7 @@ class RoomActor(LoopActor):
         self._check_timer: Cancellable | None = None
         self._check_due = False
         self._suspects: set[str] = set()
+        self._looks = 0
         self._reported_empty = False
         self._failed = False
 
@@ -148,6 +152,8 @@ class RoomActor(LoopActor):
 
     def on_stop(self) -> None:
         self._stop_timers()
+        # They point back here: without this a reaped room would wait for the garbage collector.
+        del self._seating, self._ticker, self._graces
 
     def on_failure(
         self,
@@ -175,8 +181,10 @@ class RoomActor(LoopActor):
         match message:
             case m.Tick():
                 self._ticker.ticked()
-            case m.SelfCheck():
+            case m.SelfCheck(again):
                 self._check_due = True  # at the turn's end, when nobody is owed an answer
+                if not again:
+                    self._check_timer = None
             case m.Close():
                 self._close()
             case _:
@@ -184,19 +192,18 @@ class RoomActor(LoopActor):
         return None
 
     def _self_check(self) -> None:
-        """Raises Inconsistent where a breach is still there after all was handled that waited
-        when it was first seen: a loss or a leave may have been on its way.
+        """Raises Inconsistent where a breach is there in every one of several looks, each after
+        all was handled that waited at the one before: a loss or a leave may be on its way.
         """
         self._check_due = False
-        self._check_timer = None
-        found = set(breaches(self.state, self.members, self._ports.roster.claims(self.room_id)))
-        persistent = found & self._suspects
-        if persistent:
-            raise Inconsistent("; ".join(sorted(persistent)))
-        again = bool(found) and not self._suspects
-        self._suspects = found if again else set()
-        if again:
-            self.mailbox.tell(m.SelfCheck())
+        claims = self._ports.roster.claims(self.room_id)
+        found = set(breaches(self.state, self.members, claims, self._graces.socket_ids()))
+        self._suspects = found & self._suspects if self._looks else found
+        self._looks = self._looks + 1 if self._suspects else 0
+        if self._looks >= SUSPICION_LOOKS:
+            raise Inconsistent("; ".join(sorted(self._suspects)))
+        if self._looks:
+            self.mailbox.tell(m.SelfCheck(again=True))
         else:
             self._publication.last_validated_ms = self._ports.clock.now_ms()
 
@@ -217,12 +224,7 @@ class RoomActor(LoopActor):
         self._failed = True
         self._stop_timers()
         state = self.state
-        summary: dict[str, object] = {
-            "epoch": state.epoch,
-            "version": state.version,
-            "checksum": state.checksum(),
-            "count": len(state.players),
-        }
+        summary = summary_of(state)
         self._registry.tell(
             RoomFailed(
                 self.room_id,
@@ -244,24 +246,33 @@ class RoomActor(LoopActor):
         )
 
     def _recover(self) -> None:
+        """Hold what is left against what the sessions say, which is trusted, then begin anew."""
         self._turn.changes.clear()
         for member in strangers(self.state, self.members):
             member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
         now_ms = self._ports.clock.now_ms()
         for socket_id in orphans(self.state, self.members):
             self.state.leave(socket_id, LeaveReason.TIMEOUT, now_ms)
-        for socket_id in dead(self.state, self.members):
-            self._seating.lose(socket_id, self.members[socket_id])
-        for outlet in list(self._ports.roster.claims(self.room_id)):
-            known = self.members.get(outlet.socket_id)
-            if known is None or known.outlet is not outlet:
+        claims = {id(outlet): outlet for outlet in self._ports.roster.claims(self.room_id)}
+        answered = {id(owed.outlet) for owed in self._turn.owed}
+        for socket_id, member in self.members.items():
+            key = id(member.outlet)
+            if key in claims or (key in answered and member.outlet.alive):
+                self._seating.keep(socket_id, member)
+            else:
+                self._seating.lose(socket_id, member)
+        known = {id(member.outlet) for member in self.members.values()} | answered
+        known |= {id(owed.succeeds) for owed in self._turn.owed if isinstance(owed, OweResumed)}
+        for key, outlet in claims.items():
+            if key not in known:
                 outlet.evict(Eviction.CLOSED, "the room does not know this session")
         self._turn.changes.clear()
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
+        self._count()
         answer_poison(self._poison)
         self._poison = None
         self._publication.recover(self._turn)
-        self.mailbox.tell(m.SelfCheck())
+        self.mailbox.tell(m.SelfCheck(again=True))
         self._wreckage = None
 
     # -- inside
@@ -271,6 +282,9 @@ class RoomActor(LoopActor):
         self._checkpoint.advance(self._turn.changes)
         self._turn.changes.clear()
         self._mark = self._turn.mark()
+        self._count()
+
+    def _count(self) -> None:
         self._ports.census.players += len(self.state.players) - self._counted
         self._counted = len(self.state.players)
 

@@ -182,7 +182,7 @@ class RoomState:
         player = self.players.get(socket_id)
         if player is None:
             return None
-        return self._commit(EventKind.LEFT, player, now_ms, reason)
+        return self._commit(EventKind.LEFT, player, now_ms, reason, socket_id)
 
     def move(self, socket_id: SocketId, x: float, y: float, now_ms: int) -> bool:
         """Note the position; False when nobody may see it (not seated, or hidden)."""
@@ -266,12 +266,20 @@ class RoomState:
         return player
 
     def _commit(
-        self, kind: EventKind, player: Player, now_ms: int, reason: LeaveReason | None = None
+        self,
+        kind: EventKind,
+        player: Player,
+        now_ms: int,
+        reason: LeaveReason | None = None,
+        key: SocketId | None = None,
     ) -> Change:
-        """The one place where version, players and lines change. Nothing in it can refuse."""
+        """The one place where version, players and lines change. Nothing in it can refuse.
+
+        `key` is the name under which `player` is kept, where that may not be its own.
+        """
         if self._open and self._open[-1].kind is not kind:
             self.seal()
-        socket_id = player.socket_id
+        socket_id = key or player.socket_id
         before = self.players.get(socket_id)
         if before is not None and before.connected:
             self.connected_count -= 1
@@ -285,11 +293,11 @@ class RoomState:
             self.players[socket_id] = player
             if player.connected:
                 self.connected_count += 1
-            if before is None:
+            if at < len(self._order) and self._order[at] == socket_id:
+                self._lines[at] = player.line()
+            else:
                 self._order.insert(at, socket_id)
                 self._lines.insert(at, player.line())
-            else:
-                self._lines[at] = player.line()
         self.last_activity_ms = now_ms
         if player.connected and kind is not EventKind.LEFT:
             player.motion.last_seen_ms = now_ms

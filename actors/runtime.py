@@ -76,7 +76,7 @@ class Mailbox:
         if self._closed or len(self._queue) >= self.limit:
             return False
         self._queue.append(message)
-        if not (self._scheduled or self.patient):
+        if not (self._scheduled or (self.patient and len(self._queue) < self.limit // 2)):
             self._schedule()
         return True
 
@@ -84,12 +84,19 @@ class Mailbox:
         """Queue a message that must not be refused, whatever the limit; loop's thread only."""
         self.put(Envelope(message))
 
+    def is_closed(self) -> bool:
+        """It takes nothing any more."""
+        return self._closed
+
     def put(self, envelope: Envelope[Any], /) -> None:
         """From any thread. To a closed mailbox: the asker gets ActorDeadError, a tell vanishes."""
         if self._closed:
             _answer_dead(envelope)
             return
         self._queue.append(envelope)
+        if self.is_closed():  # by the loop's thread, since we looked
+            self.close()
+            return
         if threading.get_ident() != self._thread_id:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._schedule)
@@ -273,6 +280,10 @@ class LoopActor(pykka.Actor):
                 raise
             logger.info("Exception returned from %s to caller:", self, exc_info=True)
             envelope.reply_to.set_exception()
+        except BaseException:
+            if envelope.reply_to is not None:
+                envelope.reply_to.set_exception()
+            raise
 
     def _fail(self) -> None:
         """An exception that nobody awaits: the actor is over, and on_failure is told why."""

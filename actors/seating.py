@@ -65,6 +65,8 @@ class Seating:
             serial = member.issue_token()
             self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
             return
+        if member is not None:  # the same session by another seat: this one came too late
+            raise Unavailable("this session's player is still here: resume, or wait for its end")
         profile = message.profile
         self._make_way(profile.person)
         now_ms = self._ports.clock.now_ms()
@@ -78,13 +80,13 @@ class Seating:
             profile.hide_position,
         )
         change = self._state.join(player, now_ms)
-        if change is None:
-            raise Unavailable("this session's player is still here: resume, or wait for its end")
-        member = Member(outlet, profile.person)
+        assert change is not None
+        first = message.first_serial
+        member = Member(outlet, profile.person, serial=first, confirmed=first)
         self._members[outlet.socket_id] = member
         self._changed(change)
         self._turn.has_fresh = True
-        self._turn.owed.append(OweJoined(outlet, member, 1, message.asked_s, True))
+        self._turn.owed.append(OweJoined(outlet, member, first, message.asked_s, True))
         self._ports.metrics.player_joined()
         waited_s = self._ports.clock.monotonic_s() - message.asked_s
         self._fact("player_joined", player, duration_ms=round(waited_s * 1000, 3))
@@ -182,12 +184,23 @@ class Seating:
             self.lose(outlet.socket_id, member)
 
     def lose(self, socket_id: SocketId, member: Member) -> None:
+        """Shown as lost, and its grace runs; what of that is so already stays as it is."""
         change = self._state.lose(socket_id, self._ports.clock.now_ms())
         member.hearing = Hearing.LOST
-        self._graces.begin(socket_id, member.outlet)
+        if change is not None or socket_id not in self._graces.socket_ids():
+            self._graces.begin(socket_id, member.outlet)
         if change is not None:
             self._changed(change)
             self._fact("player_lost", change.player)
+
+    def keep(self, socket_id: SocketId, member: Member) -> None:
+        """Shown as connected, and heard from again where it was thought lost."""
+        if member.hearing is Hearing.LOST:
+            member.hearing = Hearing.BEHIND
+        if not self._state.players[socket_id].connected:
+            change = self._state.resume(socket_id, self._ports.clock.now_ms())
+            if change is not None:
+                self._changed(change)
 
     def drained(self, message: m.Drained) -> None:
         outlet = message.outlet
@@ -200,7 +213,7 @@ class Seating:
             self.laggards.append(member)
 
     def grace_ended(self, message: m.GraceEnded) -> None:
-        for grace in self._graces.take_ended():
+        while (grace := self._graces.take_ended()) is not None:
             member = self._members.get(grace.socket_id)
             if (
                 member is not None
@@ -214,6 +227,8 @@ class Seating:
         if not self._ports.settings.one_session_per_user:
             return
         others = [key for key, member in self._members.items() if member.person == person]
+        if others and self._turn.has_fresh:
+            self._publish()  # whoever is owed its seat gets it before it loses it
         for socket_id in others:
             member = self._members[socket_id]
             self._remove(socket_id, LeaveReason.REPLACED)

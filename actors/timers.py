@@ -37,19 +37,24 @@ class Graces:
         self._queue.append(Grace(self._clock.monotonic_s() + self.grace_s, socket_id, outlet))
         self._wait()
 
-    def take_ended(self) -> list[Grace]:
-        """Those over by now, oldest first; the rest go on waiting."""
+    def take_ended(self) -> Grace | None:
+        """The oldest that is over by now; None when there is none (more), and the rest waits on.
+
+        One at a time: if handling one fails, the others still wait.
+        """
         self._timer = None
-        ended: list[Grace] = []
-        now_s = self._clock.monotonic_s()
-        while self._queue and self._queue[0].deadline_s <= now_s:
-            ended.append(self._queue.popleft())
+        if self._queue and self._queue[0].deadline_s <= self._clock.monotonic_s():
+            return self._queue.popleft()
         self._wait()
-        return ended
+        return None
 
     def all(self) -> Sequence[Grace]:
         """Those that wait, for a successor."""
         return tuple(self._queue or ())
+
+    def socket_ids(self) -> set[SocketId]:
+        """Whose grace is running, or has yet to be ended."""
+        return {grace.socket_id for grace in self._queue or ()}
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -48,7 +48,7 @@ COUNTS: Final = (10, 1_000, 100_000)
 THREADS_MAX: Final = 1_000
 ROOMS_AT_LEAST: Final = 10_000
 """Small counts are repeated until so many rooms were measured."""
-COLLECTOR: Final = (10_000, 20, 50)
+COLLECTOR: Final = (10_000, 20, 10)
 """Python's garbage collector as transport/app.py sets it: it is most of what is not flat."""
 BURST: Final = 200
 STEP_S: Final = 0.001

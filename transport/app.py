@@ -122,7 +122,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         return 1
     gc.collect()
     gc.freeze()  # what is there now stays: no collection needs to look at it again
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(10_000, 20, 10)
     log.info(
         "server_started",
         host=settings.host,

@@ -30,7 +30,7 @@ class Pending:
 def new_seat(
     host: Host,
     session: Sitter,
-    link: Link,
+    link: Link | None,
     room_id: RoomId,
     socket_id: SocketId,
     person: str,
@@ -42,7 +42,7 @@ def new_seat(
     return Seat(session, link, room_id, mailbox, socket_id, person, shown, privacy)
 
 
-def join_message(host: Host, seat: Seat, request: r.JoinRoom) -> m.Join:
+def join_message(host: Host, seat: Seat, request: r.JoinRoom, first_serial: int = 1) -> m.Join:
     """Valid until `join_timeout_s` from now."""
     profile = m.Profile(
         seat.user_id,
@@ -54,7 +54,14 @@ def join_message(host: Host, seat: Seat, request: r.JoinRoom) -> m.Join:
         seat.person,
     )
     now_s = host.clock.monotonic_s()
-    return m.Join(seat, seat.room_id, profile, now_s, now_s + host.settings.join_timeout_s)
+    deadline_s = now_s + host.settings.join_timeout_s
+    return m.Join(seat, seat.room_id, profile, now_s, deadline_s, first_serial)
+
+
+def seat_of(host: Host, session: Sitter, link: Link | None, claims: ResumeClaims) -> Seat:
+    """The seat of who comes back with a token."""
+    room_id, socket_id = claims.room_id, claims.socket_id
+    return new_seat(host, session, link, room_id, socket_id, claims.person, claims.privacy)
 
 
 InRoom = r.SetReady | r.UpdatePlayer | r.SendMessage | r.ValidateRoom | r.RequestState | r.LeaveRoom

@@ -32,6 +32,10 @@ from transport.session import Session
 
 SLICE_BYTES: Final = 4096
 """So much is parsed before looking whether reading is still wanted."""
+BREATH_BYTES: Final = 8192
+"""So much of one connection is parsed before all others had their turn."""
+PARTING_BYTES_MAX: Final = 65_536
+"""So much is read of a client that was sent a close, to find its answer; then it is cut off."""
 _PING: Final = b"\x89\x00"
 
 
@@ -48,8 +52,9 @@ class Connection(asyncio.Protocol):
     """Made by the server for each accepted socket. Is the session's Link."""
 
     __slots__ = (
-        "_between", "_door", "_fragments", "_held", "_incomplete_since_s", "_outbox", "_phase",
-        "_preamble", "_protocol", "_transport", "_unread", "address", "heard_s", "session",
+        "_between", "_breathing", "_door", "_fragments", "_held", "_incomplete_since_s", "_outbox",
+        "_parting_bytes", "_phase", "_preamble", "_protocol", "_transport", "_unread", "address",
+        "heard_s", "session",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -63,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._between = False
         self._incomplete_since_s: float | None = None
         self._held = False
+        self._breathing = False
+        self._parting_bytes = 0
         self._outbox: Outbox | None = None
         self.session: Session | None = None
         self.address = ""
@@ -80,6 +87,11 @@ class Connection(asyncio.Protocol):
         self._door.arrived(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._phase is Phase.CLOSING:
+            self._parting_bytes += len(data)
+            if self._parting_bytes > PARTING_BYTES_MAX:
+                self.abort()
+                return
         if self._unread is not None:
             self._unread += data
         elif self._is_short_text(data):
@@ -109,9 +121,6 @@ class Connection(asyncio.Protocol):
             and self.is_reading()
         )
 
-    def eof_received(self) -> bool:
-        return False
-
     def connection_lost(self, error: Exception | None) -> None:
         self._phase = Phase.CLOSED
         session, self.session = self.session, None
@@ -127,21 +136,27 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if self._outbox is not None and self._outbox.resume():
+            if self.session is not None:
+                self.session.relieve()
             self._read_on()
 
     # -- bytes in
 
     def _feed_unread(self) -> None:
         """Parse what is there, slice by slice, as long as reading is wanted."""
+        left = BREATH_BYTES
         while self._unread and self.is_reading():
+            if left <= 0:
+                self._breathe()
+                return
+            if self._phase is not Phase.HANDSHAKING:  # that has limits of its own
+                left -= SLICE_BYTES
             unread = self._unread
             size = SLICE_BYTES
             if self._phase is Phase.HANDSHAKING:
                 size = min(size, self._preamble.size(unread[:size]))
             self._unread = unread[size:] or None
             self._feed(unread[:size])
-        if self._phase is Phase.CLOSED:
-            self._unread = None
 
     def _feed(self, data: bytes) -> None:
         protocol = self._protocol
@@ -241,6 +256,8 @@ class Connection(asyncio.Protocol):
 
     def on_overload(self) -> None:
         """The client asks and does not read."""
+        if self.session is not None:
+            self.session.congested = True
         if self._transport is not None:
             self._transport.pause_reading()
 
@@ -261,8 +278,21 @@ class Connection(asyncio.Protocol):
             self._held = False
             self._read_on()
 
+    def _breathe(self) -> None:
+        """Let the others have their turn before more of this client is read."""
+        self._breathing = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._door.clock.call_later(0, self._breathed)
+
+    def _breathed(self) -> None:
+        self._breathing = False
+        self._read_on()
+
     def is_reading(self) -> bool:
-        return not (self._held or (self._outbox is not None and self._outbox.overloaded))
+        """Bytes that come are parsed at once."""
+        overloaded = self._outbox is not None and self._outbox.overloaded
+        return not (self._held or self._breathing or overloaded)
 
     def sent_bytes(self) -> int:
         """How much the peer's side has taken; grows as long as it reads."""
@@ -273,7 +303,7 @@ class Connection(asyncio.Protocol):
         that is no silence, for an unread outbox it is one where nothing more than `sent_bytes`
         went either.
         """
-        if self.heard_s >= since_s or self._held:
+        if self.heard_s >= since_s or self._held or self._breathing:
             return False
         return self.is_reading() or self.sent_bytes() <= sent_bytes
 

@@ -42,7 +42,7 @@ class Seat:
     def __init__(
         self,
         session: Sitter,
-        link: Link,
+        link: Link | None,
         room_id: RoomId,
         mailbox: Mailbox,
         socket_id: SocketId,

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from actors.settings import Settings
 from transport.connection import Connection
@@ -36,7 +36,7 @@ class Server:
             settings.host,
             settings.port,
             backlog=BACKLOG,
-            ssl=_tls(settings),
+            **_tls(settings),
         )
         for listening in server.sockets:
             # Accepted sockets inherit it. The kernel's own buffer would otherwise grow to
@@ -60,9 +60,14 @@ class Server:
         return left
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def _tls(settings: Settings) -> dict[str, Any]:
+    """The part of create_server's arguments that is about TLS; none without a certificate."""
     if not settings.tls_cert_file:
-        return None
+        return {}
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
-    return context
+    return {
+        "ssl": context,
+        "ssl_handshake_timeout": settings.handshake_timeout_s,
+        "ssl_shutdown_timeout": settings.close_timeout_s,
+    }

@@ -20,9 +20,8 @@ from actors.errors import (
     Refusal,
     Unavailable,
 )
-from actors.ids import RoomId, SocketId, UserId
+from actors.ids import SocketId
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
-from actors.privacy import Privacy
 from actors.room_state import LeaveReason
 from transport import asking, encoding, replies, wire
 from transport import requests as r
@@ -46,8 +45,8 @@ class Session:
     """`socket_id` names it; a resume gives it the name of the session that it takes over."""
 
     __slots__ = (
-        "_backlog", "_host", "_link", "_memory", "_moves", "_pending", "_throttle", "heard",
-        "seat", "socket_id",
+        "_backlog", "_host", "_link", "_memory", "_moves", "_pending", "_serial", "_throttle",
+        "congested", "heard", "seat", "socket_id",
     )  # fmt: skip
 
     def __init__(self, host: Host, link: Link, socket_id: SocketId) -> None:
@@ -56,6 +55,9 @@ class Session:
         self.socket_id = socket_id
         self.seat: Seat | None = None
         self.heard = False
+        self.congested = False
+        """Set by the connection while its outbox is past twice the bound: nothing is taken up."""
+        self._serial = 0
         self._pending: asking.Pending | None = None
         self._backlog: deque[bytes | bytearray] | None = None
         self._memory = SequenceMemory()
@@ -72,7 +74,7 @@ class Session:
     def receive(self, raw: bytes | bytearray) -> None:
         """Take one text message. Raises UnicodeDecodeError where it is no UTF-8."""
         self.heard = True
-        if self._pending is None and not self._backlog:
+        if self._pending is None and not self._backlog and not self.congested:
             self._take(raw)
             return
         raw.decode()
@@ -88,8 +90,13 @@ class Session:
         if not self._throttle.take(now_s):
             self._offend(now_s)
 
+    def relieve(self) -> None:
+        """The outbox has room again: what waited for that is taken up."""
+        self.congested = False
+        self._continue()
+
     def drained(self) -> None:
-        """The outbox takes frames again."""
+        """The outbox takes frames again that it had refused."""
         if self.seat is not None:
             self.seat.mailbox.tell(m.Drained(self.seat))
 
@@ -158,7 +165,9 @@ class Session:
             self.seat.mailbox.tell(m.Leave(self.seat, LeaveReason.LEFT))
             self._rise()
         self._close(CloseCode.REPLACED, "superseded by a resume of this session")
-        return self._memory
+        # What is still under way here came too late, and its answer is nobody's.
+        memory, self._memory = self._memory, SequenceMemory()
+        return memory
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
@@ -196,7 +205,8 @@ class Session:
                 return
             self._memory.settle(number, REPEAT)
             if "timestamp" in fields:
-                self._tell_time(fields)
+                at = fields["timestamp"]
+                self._host.log.debug("request_timed", socket_id=self.socket_id, clientTime=at)
             self._dispatch(request, number)
         except Refusal as refusal:
             self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
@@ -213,7 +223,10 @@ class Session:
             case r.MoveTo():
                 self._move(request, True)
             case r.Authenticate():
-                self._send("authenticated", number, userId=self._user_id())
+                guest = f"guest-{self.socket_id}"
+                self._send(
+                    "authenticated", number, userId=self.seat.user_id if self.seat else guest
+                )
             case r.CheckPermission(room_id):
                 self._send("roomPermission", number, **asking.permission_fields(room_id))
             case r.Ping(t):
@@ -227,14 +240,17 @@ class Session:
         seat = self.seat
         if seat is None or seat.room_id != request.room_id:
             person = request.user_id or f"guest-{self.socket_id}"
-            seat = self._new_seat(request.room_id, self.socket_id, person, request.privacy)
-        self._post(seat, asking.join_message(self._host, seat, request), number)
+            room_id, privacy = request.room_id, request.privacy
+            seat = asking.new_seat(
+                self._host, self, self._link, room_id, self.socket_id, person, privacy
+            )
+        self._post(seat, asking.join_message(self._host, seat, request, self._serial + 1), number)
 
     def _resume(self, request: r.ResumeRoom, number: int | None) -> None:
         if self.seat is not None:
             raise BadMessage("type", "no resume on a connection that sits in a room")
         claims = asking.verified_claims(self._host, request)
-        seat = self._new_seat(claims.room_id, claims.socket_id, claims.person, claims.privacy)
+        seat = asking.seat_of(self._host, self, self._link, claims)
         self._post(seat, asking.resume_message(self._host, seat, claims, request), number)
 
     def _move(self, request: r.MoveTo, allowed: bool) -> None:
@@ -246,12 +262,6 @@ class Session:
             self._moves.coalesce(self._link, self.seat, request.x, request.y)
 
     # -- requests to rooms
-
-    def _new_seat(
-        self, room_id: RoomId, socket_id: SocketId, person: str, privacy: Privacy
-    ) -> Seat:
-        assert self._link is not None
-        return asking.new_seat(self._host, self, self._link, room_id, socket_id, person, privacy)
 
     def _ask(self, request: asking.InRoom, number: int | None) -> None:
         message = asking.message_in_room(self.seat, request)
@@ -297,6 +307,7 @@ class Session:
             seat.mailbox = host.mailbox_of(seat.room_id)
             host.roster.sit(seat.room_id, seat)
         self.heard = False
+        self._serial = max(self._serial, serial)
         return asking.token_for(host, seat, serial)
 
     def _succeed(self, seat: Seat, old: Outlet) -> None:
@@ -316,7 +327,7 @@ class Session:
     def _continue(self) -> None:
         """Take up what waited, until a request is under way again."""
         backlog = self._backlog
-        while backlog and self._pending is None and self._link is not None:
+        while backlog and not (self._pending or self.congested) and self._link is not None:
             self._take(backlog.popleft())
         if not backlog and self._link is not None:
             self._link.release()
@@ -334,11 +345,6 @@ class Session:
             frame = replies.frame_of_copy(known, number, seat is not None)
             if frame is not None and self._link is not None:
                 self._link.send(frame)
-
-    def _tell_time(self, fields: wire.Fields) -> None:
-        """A request's own time is for the log alone."""
-        kind, at = fields["type"], fields["timestamp"]
-        self._host.log.debug("request_timed", socket_id=self.socket_id, type=kind, clientTime=at)
 
     # -- saying no, and ending
 
@@ -386,13 +392,3 @@ class Session:
             seat.kill()
             self._host.roster.rise(seat.room_id, seat)
         return True
-
-    def _user_id(self) -> UserId:
-        return self.seat.user_id if self.seat else UserId(f"guest-{self.socket_id}")
-
-
-def _present_state(seat: Seat, host: Host) -> m.Join:
-    """A join of somebody who sits there: answered with the present state, changes nothing."""
-    profile = m.Profile(seat.user_id, None, 0.0, 0.0, {}, False, seat.person)
-    now_s = host.clock.monotonic_s()
-    return m.Join(seat, seat.room_id, profile, now_s, now_s + host.settings.join_timeout_s)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import pytest
 
 from tests.acceptance.client import RESUMED, clients, connected, expect, refused, seated
 from tests.acceptance.rawsocket import http, metrics, until_metrics
-from tests.acceptance.server import Server
+from tests.acceptance.server import Server, running
 
 NAMES: Final[dict[str, str]] = {
     "vaultmeet_connections": "gauge",
@@ -119,3 +120,17 @@ async def test_counters_count(server: Server, room: str) -> None:
         }
         assert sorted(v for v in outcomes.values() if v) == [1, 1]
         assert all("outcome=" in name for name in outcomes)
+
+
+@pytest.mark.rule("H2.1")
+async def test_only_open_web_sockets_are_connections() -> None:
+    """Neither the scrape itself nor a socket that has said nothing yet is one."""
+    with running() as server:
+        _, silent = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            assert (await metrics(server))["vaultmeet_connections"] == 0
+            async with connected(server):
+                assert (await metrics(server))["vaultmeet_connections"] == 1
+        finally:
+            silent.close()
+            await silent.wait_closed()

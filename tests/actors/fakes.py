@@ -151,7 +151,8 @@ class FakeEncoder:
 
     def __init__(self) -> None:
         self.count: Counter[str] = Counter()
-        self.meant: dict[bytes, object] = {}
+        self._meant: dict[bytes, object] = {}
+        self._numbers = itertools.count()
         self._to_break: Counter[str] = Counter()
         self.poison: object = None
         """A room message with this `data` cannot be encoded."""
@@ -194,7 +195,15 @@ class FakeEncoder:
 
     def read(self, frame: bytes) -> list[Told]:
         """What a frame says."""
-        return [Told(part.decode(), self.meant[part]) for part in frame.split(b"\n")]
+        return [self.told(part) for part in frame.split(b"\n")]
+
+    def told(self, payload: bytes) -> Told:
+        """What one payload says."""
+        return Told(payload.partition(b"\x1f")[0].decode(), self._meant[payload])
+
+    def forget(self) -> None:
+        """Drop the meaning of all that was encoded so far."""
+        self._meant.clear()
 
     def _positions(self, word: str, players: Iterable[Player]) -> bytes:
         positions = {}
@@ -211,8 +220,9 @@ class FakeEncoder:
             raise Broken(method)
 
     def _keep(self, line: str, meaning: object) -> bytes:
-        data = line.encode()
-        self.meant[data] = meaning
+        # Two rooms may say the same: a number tells the payloads apart, and is not shown.
+        data = f"{line}\x1f{next(self._numbers)}".encode()
+        self._meant[data] = meaning
         return data
 
 
@@ -305,17 +315,18 @@ class FakeOutlet:
 
     def send_state(self, state: bytes, reason: StateReason) -> None:
         self.offers += 1
-        view = self._encoder.meant[state]
-        self.story.append(Told(f"roomState {reason.value} {state.decode()}", view))
+        told = self._encoder.told(state)
+        self.story.append(Told(f"roomState {reason.value} {told.line}", told.thing))
 
     def answer(self, answer: Answer) -> None:
         self.offers += 1
         self.answers.append(answer)
-        self.story.append(Told(self._line(answer), self._content(answer)))
+        self.story.append(self._told(answer))
         match answer:
             case Joined(succeeds=old) | Resumed(succeeds=old):
-                self.heard = False
-                self._roster.sit(self.room_id, self)
+                if self.alive:
+                    self.heard = False
+                    self._roster.sit(self.room_id, self)
                 if isinstance(old, FakeOutlet) and old is not self:
                     old.cut()
             case Left():
@@ -330,27 +341,23 @@ class FakeOutlet:
 
     # -- inside
 
-    def _line(self, answer: Answer) -> str:
+    def _told(self, answer: Answer) -> Told:
+        """How an answer reads; what it is, or the whole state in it."""
+        told = self._encoder.told
         match answer:
             case Joined(state=state):
-                return f"Joined {state.decode()}"
+                return Told(f"Joined {told(state).line}", told(state).thing)
             case Resumed(missed=missed, version=version):
-                return f"Resumed v{version} [{'; '.join(part.decode() for part in missed)}]"
+                lines = "; ".join(told(payload).line for payload in missed)
+                return Told(f"Resumed v{version} [{lines}]", answer)
             case Done(version):
-                return f"ok v{version}"
+                return Told(f"ok v{version}", answer)
             case Described(state):
-                return f"Described {state.decode()}"
+                return Told(f"Described {told(state).line}", told(state).thing)
             case Validated(verdict, state):
-                return ("valid " if verdict.valid else "invalid ") + state.decode()
+                word = "valid" if verdict.valid else "invalid"
+                return Told(f"{word} {told(state).line}", told(state).thing)
             case Left():
-                return "Left"
+                return Told("Left", answer)
             case Refused(refusal):
-                return f"refused {refusal.code}"
-
-    def _content(self, answer: Answer) -> object:
-        """The answer, or the whole state in it."""
-        match answer:
-            case Joined(state=state) | Described(state) | Validated(state=state):
-                return self._encoder.meant[state]
-            case _:
-                return answer
+                return Told(f"refused {refusal.code}", answer)

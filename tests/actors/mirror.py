@@ -50,7 +50,7 @@ class Mirror:
             case Resumed(missed=missed, version=version, checksum=checksum, serial=serial):
                 self.inside = True
                 for payload in missed:
-                    happened = self._encoder.meant[payload]
+                    happened = self._encoder.told(payload).thing
                     assert isinstance(happened, Happened)
                     self._apply(happened)
                 assert (self.version, self.checksum()) == (version, checksum), told

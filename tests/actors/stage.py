@@ -150,8 +150,12 @@ class Stage:
         assert isinstance(room, RoomActor)
         return room
 
+    def members(self, room_id: RoomId = ROOM) -> list[FakeOutlet]:
+        """The outlets of all sessions in the room, in the order in which they sat down."""
+        outlets = list(self.roster.claims(room_id))
+        return [outlet for outlet in outlets if isinstance(outlet, FakeOutlet)]
+
     def forget(self, room_id: RoomId = ROOM) -> None:
         """Begin the stories of all members afresh."""
-        for outlet in self.roster.claims(room_id):
-            assert isinstance(outlet, FakeOutlet)
+        for outlet in self.members(room_id):
             outlet.take()

@@ -53,6 +53,7 @@ async def visit(stage: Stage, rooms: int) -> None:
         await quiet(stage)
         stage.log.lines.clear()
         stage.metrics.join_seconds.clear()
+        stage.encoder.forget()
 
 
 async def reap(stage: Stage) -> None:

@@ -8,9 +8,9 @@ from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
 
 
 def member() -> tuple[Member, FakeOutlet]:
-    """Somebody who just joined and was given token 1."""
+    """Somebody who joined and was sent token 1."""
     outlet = FakeOutlet("A", FakeEncoder(), FakeRoster(), RoomId("room"))
-    return Member(outlet, "ann"), outlet
+    return Member(outlet, "ann", owes_token=False), outlet
 
 
 def good(someone: Member) -> list[int]:
@@ -22,6 +22,7 @@ def resume(someone: Member, serial: int) -> FakeOutlet:
     """Bring `someone` back with token `serial`, on a new connection that has sent nothing more."""
     assert serial in good(someone)
     someone.issue_token(serial)
+    someone.owes_token = False
     outlet = FakeOutlet("A", FakeEncoder(), FakeRoster(), RoomId("room"))
     someone.outlet = outlet
     return outlet
@@ -29,9 +30,22 @@ def resume(someone: Member, serial: int) -> FakeOutlet:
 
 def test_a_member_begins_with_token_one_and_gets_only_its_answer() -> None:
     """FRESH until its snapshot is out."""
-    someone, _ = member()
+    _, outlet = member()
+    someone = Member(outlet, "ann")
     assert (someone.serial, someone.hearing, someone.missed_moves) == (1, Hearing.FRESH, False)
     assert good(someone) == [1]
+
+
+@pytest.mark.rule("G6.7")
+def test_a_frame_proves_no_token_that_is_still_to_be_sent() -> None:
+    """The request itself was heard on the connection whose answer is owed."""
+    someone, _ = member()
+    second = resume(someone, 1)
+    someone.owes_token = True
+    second.heard = True
+    assert good(someone) == [1, 2]
+    someone.owes_token = False
+    assert good(someone) == [2]
 
 
 @pytest.mark.rule("G6.7")
@@ -73,6 +87,7 @@ def test_a_second_join_gives_a_new_token_and_keeps_the_one_before() -> None:
     someone, outlet = member()
     outlet.heard = True
     assert someone.issue_token() == 2
+    someone.owes_token = False
     outlet.heard = False
     assert good(someone) == [1, 2]
     outlet.heard = True

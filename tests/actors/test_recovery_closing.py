@@ -6,7 +6,8 @@ import pytest
 
 from actors import messages as m
 from actors.ports import Refused
-from tests.actors.fakes import FakeOutlet
+from actors.room_state import RoomState
+from tests.actors.fakes import Broken, FakeOutlet
 from tests.actors.stage import ROOM, Stage, settle
 
 
@@ -99,6 +100,38 @@ async def test_everything_that_waits_for_a_closed_room_is_answered() -> None:
     assert b.take() == c.take() == ["refused roomClosed", "evicted closed"]
     assert d.take() == ["evicted closed"]
     assert e.take() == ["refused roomClosed"]
+
+
+async def test_what_nobody_asked_for_is_not_answered() -> None:
+    """A reader that drained as the room was closed is told that it is closed, and no more."""
+    stage, (a, b, c) = await failing(3)
+    c.full = True
+    await stage.turn(m.Ready(b))
+    c.full = False
+    await stage.turn(m.Drained(c), m.Say(a, "chat", "poison"))
+    assert c.take() == ["evicted closed"]
+
+
+@pytest.mark.rule("G9.4")
+async def test_a_room_that_cannot_be_restored_is_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left of it cannot be made a room of; nobody is left waiting."""
+
+    def broken(*_arguments: object) -> None:
+        raise Broken("restore")
+
+    stage, (a, b, c) = await failing(0)
+    monkeypatch.setattr(RoomState, "restore", broken)
+    await stage.turn(m.Ready(b), m.Say(a, "chat", "poison"))
+    assert a.take() == ["refused internal", "evicted closed"]
+    assert b.take() == ["refused roomClosed", "evicted closed"]
+    assert c.take() == ["evicted closed"]
+    (line,) = stage.log.of("room_lost")
+    assert (line.level, line.room_id) == ("error", ROOM)
+    assert stage.log.of("registry_restarted") == []
+    await stage.turn(stage.join(newcomer := stage.outlet("D")))
+    assert newcomer.take() == ["refused roomClosed"]
 
 
 async def test_other_rooms_do_not_notice() -> None:

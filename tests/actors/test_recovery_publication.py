@@ -56,6 +56,7 @@ async def test_a_snapshot_that_cannot_be_made_is_made_in_the_next_epoch() -> Non
     await stage.turn(stage.join(b), stage.join(c))
     assert a.take() == ["joined B C v3", "roomState roomRecovered v3: A B C"]
     assert b.take() == c.take() == ["Joined v3: A B C"]
+    assert stage.census.players == 3
 
 
 @pytest.mark.rule("G9.3")
@@ -118,11 +119,12 @@ async def test_a_message_that_cannot_be_encoded_harms_only_its_sender() -> None:
 
 
 @pytest.mark.rule("G1.5", "G9.3")
-async def test_messages_of_a_turn_whose_events_fail_are_still_said() -> None:
+@pytest.mark.parametrize("method", ["event", "batch"])
+async def test_messages_of_a_turn_whose_events_fail_are_still_said(method: str) -> None:
     """Once, after the whole state."""
     stage = Stage()
     a, b = await stage.seat("A", "B")
-    stage.encoder.fail("event")
+    stage.encoder.fail(method)
     await stage.turn(m.Ready(a), m.Say(b, "chat", "kept"))
     assert a.take() == ["roomState roomRecovered v3: A* B", "said B: kept", "ok v3"]
     assert b.take() == ["roomState roomRecovered v3: A* B", "said B: kept", "ok v3"]

@@ -180,6 +180,18 @@ async def test_a_replaced_session_frees_its_place() -> None:
     assert c.take() == ["Joined v5: B C"]
 
 
+@pytest.mark.rule("C4.7")
+async def test_who_joins_and_is_replaced_in_one_turn_has_its_answer_first() -> None:
+    """A client that waits for its answer is answered, then told that it is out."""
+    stage = Stage(one_session_per_user=True)
+    (z,) = await stage.seat("Z")
+    a, b = stage.outlet("A"), stage.outlet("B")
+    await stage.turn(stage.join(a, person="ann"), stage.join(b, person="ann"))
+    assert a.take() == ["Joined v2: A Z", "evicted replaced"]
+    assert b.take() == ["Joined v4: B Z"]
+    assert z.take() == ["joined A v2", "left A(replaced) v3", "joined B v4"]
+
+
 async def test_joining_again_replaces_nobody() -> None:
     """The session is its own newest."""
     stage = Stage(one_session_per_user=True)

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from actors import messages as m
 from actors.ids import RoomId
-from actors.ports import Joined, Refused, Resumed, Validated
+from actors.ports import Answer, Joined, Refused, Resumed, Validated
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.mirror import Mirror
@@ -76,34 +76,59 @@ class Lives(RuleBasedStateMachine):
 
     # -- steps
 
-    @rule(turn=st.dictionaries(sessions, seated_does, min_size=1))
-    def ask(self, turn: dict[str, str]) -> None:
-        """One request each; each is answered exactly once."""
-        asked: list[tuple[str, m.Request]] = []
-        for name, what in turn.items():
-            if self.is_seated(name):
-                asked.append((name, self.request(name, what)))
-        before = {name: len(self.outlet(name).answers) for name, _ in asked}
-        restarts = self.stage.metrics.count["room_restarted"] + len(
-            self.stage.log.of("room_closed")
+    @rule(turn=st.dictionaries(sessions, seated_does, min_size=1), dying=st.sets(sessions))
+    def ask(self, turn: dict[str, str], dying: set[str]) -> None:
+        """One request each, answered once; some have just drained, the connections of some die."""
+        if "poison" in turn.values():  # whoever leaves as the room fails has tests of its own
+            turn = {name: what for name, what in turn.items() if what != "leave"}
+        turn = {name: what for name, what in turn.items() if self.is_seated(name)}
+        asked = {name: self.request(name, what) for name, what in turn.items()}
+        before = {name: len(self.outlet(name).answers) for name in asked}
+        drained = [self.outlet(name) for name in asked if self.outlet(name).full]
+        died = sorted(dying & asked.keys())
+        for outlet in drained:
+            outlet.full = False
+        for name in asked:
+            self.outlet(name).heard = True
+        for name in died:
+            self.outlet(name).cut()
+        failures = self.failures()
+        self.run(
+            self.stage.turn(
+                *(m.Drained(outlet) for outlet in drained),
+                *asked.values(),
+                *(m.Lost(self.outlet(name)) for name in died),
+            )
         )
-        self.run(self.stage.turn(*(request for _, request in asked)))
-        crashed = restarts != (
-            self.stage.metrics.count["room_restarted"] + len(self.stage.log.of("room_closed"))
-        )
-        for name, request in asked:
+        failed = self.failures() > failures
+        for name, request in asked.items():
             answers = self.outlet(name).answers[before[name] :]
-            assert len(answers) == (not isinstance(request, m.Move)), (request, answers)
-            if isinstance(request, m.Validate) and not crashed:
-                (answer,) = answers
-                assert isinstance(answer, Validated)
-                assert answer.verdict.valid, "a right client was told that it is wrong"
-            if isinstance(request, m.Say) and request.data == "poison":
-                assert isinstance(answers[0], Refused)
-                assert answers[0].refusal.code == "internal"
+            unanswered = isinstance(request, m.Move) or (
+                isinstance(request, m.Join) and name in died
+            )
+            assert len(answers) == (not unanswered), (request, answers)
+            for answer in answers:
+                self.judge(name, request, answer, failed)
+        for name in died:
+            if turn[name] == "leave":
+                self.mirrors[name].inside = False
             else:
-                for answer in answers:
-                    assert crashed or not isinstance(answer, Refused), answer
+                self.lost_s[name] = self.stage.clock.monotonic_s()
+
+    def judge(self, name: str, request: m.Request, answer: Answer, failed: bool) -> None:
+        """An answer that this request may have."""
+        if isinstance(answer, Refused):
+            poison = isinstance(request, m.Say) and request.data == "poison"
+            assert failed
+            assert answer.refusal.code == "roomClosed" or poison, answer
+        elif isinstance(answer, Validated):
+            assert failed or answer.verdict.valid, "a right client was told that it is wrong"
+        elif isinstance(answer, Joined):
+            self.mirrors[name].serial = answer.serial
+
+    def failures(self) -> int:
+        """How often any room has failed."""
+        return len(self.stage.log.of("room_restarted")) + len(self.stage.log.of("room_closed"))
 
     def request(self, name: str, what: str) -> m.Request:
         outlet = self.outlet(name)
@@ -161,11 +186,14 @@ class Lives(RuleBasedStateMachine):
         for name in lost:
             self.lost_s[name] = self.stage.clock.monotonic_s()
 
-    @precondition(lambda self: self.lost_s)
+    @precondition(lambda self: any(mirror.inside for mirror in self.mirrors.values()))
     @rule(right=st.sampled_from([True, True, False]), data=st.data())
     def come_back(self, right: bool, data: st.DataObject) -> None:
-        """With what it knows, or (as a client may) with a version that makes no sense."""
-        names = data.draw(st.sets(st.sampled_from(sorted(self.lost_s)), min_size=1))
+        """With what it knows, or (as a client may) with a version that makes no sense; lost, or
+        while the old connection lingers.
+        """
+        inside = [name for name in NAMES if self.mirrors[name].inside]
+        names = data.draw(st.sets(st.sampled_from(inside), min_size=1))
         came: dict[str, FakeOutlet] = {}
         resumes = []
         for name in sorted(names):
@@ -187,7 +215,7 @@ class Lives(RuleBasedStateMachine):
         self.run(self.stage.turn(*resumes))
         for name, outlet in came.items():
             (answer,) = outlet.answers
-            del self.lost_s[name]
+            self.lost_s.pop(name, None)
             mirror = self.mirrors[name]
             if isinstance(answer, Refused):  # its room was closed meanwhile
                 assert answer.refusal.code in {"roomClosed", "resumeExpired"}

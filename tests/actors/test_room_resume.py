@@ -176,7 +176,7 @@ async def test_positions_are_as_they_are_now_and_the_hidden_ones_are_missing() -
     await stage.pass_time(1)
     await stage.turn(m.Move(b, 2.0, 3.0))
     again = await stage.come_back("A", version=4)
-    moved = stage.encoder.meant[again.answer_of(Resumed).positions]
+    moved = stage.encoder.told(again.answer_of(Resumed).positions).thing
     assert moved == Moved({A: (0.0, 0.0), SocketId("B"): (2.0, 3.0)})
 
 
@@ -203,6 +203,7 @@ async def test_two_who_return_in_one_turn_are_one_event_for_everybody() -> None:
     "claim",
     [
         pytest.param({"version": 99}, id="a version ahead"),
+        pytest.param({"version": 4}, id="the version that its own return will have"),
         pytest.param({"version": 1}, id="inside an event"),
         pytest.param({"version": -1}, id="below zero"),
         pytest.param({"version": 3, "epoch": 7}, id="an older epoch"),
@@ -334,3 +335,19 @@ async def test_a_join_of_a_lost_session_asks_it_to_resume() -> None:
     await stage.turn(stage.join(other))
     assert other.take() == ["refused unavailable"]
     assert b.take() == []
+
+
+@pytest.mark.rule("G6.1", "G6.13")
+async def test_a_second_loss_within_the_grace_of_the_first_has_a_whole_grace_of_its_own() -> None:
+    """The end of the first one's grace is not for who came back in between."""
+    stage, a, b = await two(resume_grace_s=30)
+    await stage.lose(a)
+    await stage.pass_time(10)
+    again = await stage.come_back("A", version=2)
+    await stage.pass_time(10)
+    await stage.lose(again)
+    b.take()
+    await stage.pass_time(29)
+    assert b.take() == []
+    await stage.pass_time(1)
+    assert b.take() == ["left A(timeout) v6"]

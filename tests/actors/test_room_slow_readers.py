@@ -191,3 +191,35 @@ async def test_who_is_behind_and_leaves_gets_its_goodbye_alone() -> None:
     await stage.turn(m.Drained(slow))
     assert slow.take() == ["Left"]
     assert b.take() == ["left A(left) v4"]
+
+
+@pytest.mark.rule("G6.13", "G8.6")
+async def test_who_drains_and_is_lost_in_one_turn_is_lost() -> None:
+    """No state is sent after it, and its grace ends as any other."""
+    stage, slow, b = await behind(resume_grace_s=30)
+    slow.full = False
+    slow.cut()
+    await stage.turn(m.Drained(slow), m.Lost(slow))
+    await stage.pass_time(30)
+    assert slow.take() == []
+    assert b.take() == ["connection A- v4", "left A(timeout) v5"]
+
+
+@pytest.mark.rule("G6.2")
+async def test_who_drains_and_resumes_in_one_turn_gets_the_answer_alone() -> None:
+    """What the old connection would have got is not for the new one."""
+    stage, slow, _ = await behind()
+    again = stage.outlet("A")
+    await stage.turn(m.Drained(slow), stage.resume(again, "A", version=2))
+    assert again.take() == ["Resumed v3 [ready B v3]"]
+    assert slow.take() == []
+
+
+@pytest.mark.rule("G8.2", "G9.2")
+async def test_who_drains_in_the_turn_of_a_failure_gets_one_state() -> None:
+    """That of the recovery."""
+    stage, slow, b = await behind()
+    slow.full = False
+    stage.encoder.poison = "poison"
+    await stage.turn(m.Drained(slow), m.Say(b, "chat", "poison"))
+    assert slow.take() == ["roomState roomRecovered v3: A B*"]

@@ -336,6 +336,8 @@ def poison(state: RoomState, how: str) -> None:
         case "an index entry too many":
             state._order.append(SocketId("ZZ"))
             state._lines.append(b"ZZ|x|0|1")
+        case "a foreign player under the name":
+            state.players[A] = replace(player("D"), is_ready=True)
         case "a count that is off":
             state.connected_count = -3
         case "a position that is no number":
@@ -351,14 +353,17 @@ def poison(state: RoomState, how: str) -> None:
         "a player the index does not know",
         "an index without its players",
         "an index entry too many",
+        "a foreign player under the name",
         "a count that is off",
         "a position that is no number",
     ],
 )
 def test_a_removal_goes_through_on_a_poisoned_state(how: str) -> None:
-    """Whoever is removed is gone, a second removal is none, and nothing is raised."""
+    """Whoever is lost or removed is so, a second removal is none, and nothing is raised."""
     state = room("A", "B")
     poison(state, how)
+    state.lose(C, 8)
+    state.lose(B, 8)
     for socket_id in (C, B, A):
         known: Player | None = state.players.get(socket_id)
         change = state.leave(socket_id, LeaveReason.TIMEOUT, 9)

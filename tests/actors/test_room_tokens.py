@@ -1,11 +1,12 @@
 """Which resume tokens seat a session again, and which never do."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from actors import messages as m
-from actors.ports import Resumed
+from actors.ports import Joined, Resumed
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage
@@ -92,3 +93,28 @@ async def test_a_session_of_another_room_is_not_here() -> None:
         late = stage.outlet(name)
         await stage.turn(stage.resume(late, name, version=1))
         assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("G6.9")
+async def test_a_token_of_an_earlier_seating_never_seats_the_later_one() -> None:
+    """The session left and came again: its tokens are numbered on."""
+    stage, a, _ = await two()
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    second = stage.outlet("A")
+    await stage.turn(dataclasses.replace(stage.join(second), first_serial=2))
+    assert second.answer_of(Joined).serial == 2
+    stale = stage.outlet("A")
+    await stage.turn(stage.resume(stale, "A", version=4, serial=1))
+    assert stale.take() == ["refused resumeExpired"]
+    assert (await stage.come_back("A", version=4, serial=2)).take() == ["Resumed v4 []"]
+
+
+@pytest.mark.rule("G6.7")
+async def test_a_second_resume_in_one_turn_shows_the_token_that_the_first_did() -> None:
+    """Neither answer can have arrived yet, whatever was heard on the connections."""
+    stage, a, _ = await two()
+    await stage.lose(a)
+    first, second = stage.outlet("A"), stage.outlet("A")
+    first.heard = second.heard = True
+    await stage.turn(stage.resume(first, "A", version=3), stage.resume(second, "A", version=3))
+    assert second.answer_of(Resumed).serial == 3

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from actors.runtime import ActorDeadError
-from tests.actors.diary import Diary, Trouble, wait_for
+from actors.runtime import ActorDeadError, LoopFuture
+from tests.actors.diary import Diary, Trouble
 from tests.actors.stage import settle
 
 # -- failing
@@ -57,25 +57,29 @@ async def test_what_a_hook_raises_is_logged_and_the_actor_is_over(
 
 
 def test_a_call_to_end_the_process_passes_and_leaves_nobody_waiting() -> None:
-    """SystemExit goes up through the loop; the actor is stopped, the askers behind are told."""
+    """SystemExit goes up through the loop; the actor is stopped, and all askers are told."""
     seen: list[str] = []
 
     async def scene() -> None:
         actor = Diary.start(seen)
-        actor.tell("exit")
-        behind = asyncio.ensure_future(wait_for(actor.ask("behind")))
-        seen.append(repr((await asyncio.gather(behind, return_exceptions=True))[0]))
+        answers.extend([actor.ask("exit"), actor.ask("behind")])
+        await settle()
 
+    answers: list[LoopFuture] = []
     loop = asyncio.new_event_loop()
-    task = loop.create_task(scene())
     try:
+        task = loop.create_task(scene())
         with pytest.raises(SystemExit):
             loop.run_until_complete(task)
         loop.run_until_complete(task)
     finally:
         loop.close()
-    assert seen[:3] == ["on_start", "exit", "on_stop"]
-    assert seen[3].startswith("ActorDeadError")
+    assert seen == ["on_start", "exit", "on_stop"]
+    exiting, behind = answers
+    with pytest.raises(SystemExit):
+        exiting.get(timeout=0)
+    with pytest.raises(ActorDeadError):
+        behind.get(timeout=0)
 
 
 # -- proxies

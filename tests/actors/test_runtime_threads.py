@@ -13,7 +13,8 @@ from typing import Any
 import pykka
 import pytest
 
-from actors.runtime import LoopActor
+from actors.runtime import LoopActor, Mailbox
+from tests.actors.stage import settle
 
 PATIENCE_S = 60
 """Longest wait for another thread; only a hanging one gets there."""
@@ -266,3 +267,28 @@ async def test_an_answer_can_be_awaited_on_another_loop() -> None:
         return asyncio.run(ask())
 
     assert await asyncio.to_thread(elsewhere) == "hello"
+
+
+async def test_a_thread_that_asks_as_the_mailbox_closes_is_answered() -> None:
+    """Between its look and its message the actor stopped: it is told, not left waiting."""
+
+    class Closing(list[Any]):
+        """A queue that the loop closes just before a thread puts something in."""
+
+        def append(self, item: Any) -> None:
+            if threading.get_ident() != home:
+                asyncio.run_coroutine_threadsafe(stop(), loop).result(PATIENCE_S)
+            super().append(item)
+
+    async def stop() -> None:
+        await actor.stop()
+
+    home = threading.get_ident()
+    loop = asyncio.get_running_loop()
+    actor = LoopClerk.start()
+    await settle()
+    mailbox = actor.actor_inbox
+    assert isinstance(mailbox, Mailbox)
+    mailbox._queue = Closing()
+    late = asyncio.to_thread(outcome, lambda: actor.ask("late", timeout=PATIENCE_S))
+    assert await late == "ActorDeadError"

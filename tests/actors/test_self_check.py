@@ -160,8 +160,37 @@ async def test_a_room_checks_itself_and_says_when() -> None:
             "player without member: A",
             "v3: B",
         ),
+        (
+            lambda stage: setattr(stage.room().members[A], "hearing", Hearing.LOST),
+            "connected flag is wrong: A",
+            "v2: A B",
+        ),
+        (
+            lambda stage: stage.room().state.lose(A, 0),
+            "connected flag is wrong: A",
+            "v2: A B",
+        ),
+        (
+            lambda stage: stage.roster.seated[ROOM].pop(0),
+            "player without session: A",
+            "v3: A? B",
+        ),
+        (
+            lambda stage: stage.roster.seated[ROOM].__setitem__(0, stage.outlet("A")),
+            "session has another outlet: A",
+            "v3: A? B",
+        ),
     ],
-    ids=["a lost player", "a wrong count", "a player of nowhere", "a lost member"],
+    ids=[
+        "a player gone",
+        "a wrong count",
+        "a player of nowhere",
+        "a member gone",
+        "a member taken for lost",
+        "a player shown as lost",
+        "a session gone",
+        "a session on another connection",
+    ],
 )
 async def test_a_breach_is_a_fault_that_a_restart_heals(
     plant: Callable[[Stage], object], named: str, healed: str
@@ -179,6 +208,34 @@ async def test_a_breach_is_a_fault_that_a_restart_heals(
     claims = stage.roster.claims(ROOM)
     assert breaches(state, stage.room().members, claims) == []
     await stage.pass_time(CHECK_S * 5)
+    assert stage.metrics.count["room_restarted"] == 1
+
+
+async def test_a_lost_player_that_would_never_end_is_ended() -> None:
+    """Its grace was forgotten: the check finds that, and it has a new one."""
+    stage = Stage(self_check_s=CHECK_S, resume_grace_s=1000)
+    a, b = await stage.seat("A", "B")
+    stage.room().state.lose(A, 0)
+    stage.room().members[A].hearing = Hearing.LOST
+    a.cut()
+    await stage.pass_time(CHECK_S)
+    (line,) = stage.log.of("room_restarted")
+    assert "lost player without an end: A" in str(line.details["error"])
+    b.take()
+    await stage.pass_time(1000)
+    assert b.take()[-1].startswith("left A(timeout)")
+
+
+async def test_a_lost_player_whose_member_hears_is_made_lost_again() -> None:
+    """Nobody is at the other end, so it must not be kept for ever."""
+    stage, a, b = await checked()
+    await stage.lose(a)
+    stage.room().members[A].hearing = Hearing.CURRENT
+    await stage.pass_time(CHECK_S)
+    assert stage.metrics.count["room_restarted"] == 1
+    b.take()
+    await stage.pass_time(1000)
+    assert b.take()[-1] == "left A(timeout) v4"
     assert stage.metrics.count["room_restarted"] == 1
 
 
@@ -215,6 +272,19 @@ async def test_a_loss_or_leave_that_is_on_its_way_is_no_breach(
     stage.post(message(a))
     await stage.pass_time(CHECK_S * 3)
     assert stage.metrics.count["room_restarted"] == 0
+
+
+async def test_there_is_one_timer_for_checks_however_many_alarms_were_false() -> None:
+    """A second look is no second timer."""
+    stage, a, _ = await checked(turn_messages_max=1)
+    for serial in (1, 2, 3):
+        a.cut()
+        stage.clock.jump(stage.clock.monotonic_s() + CHECK_S)
+        stage.post(m.Lost(a))
+        await stage.turn()
+        a = await stage.come_back("A", version=stage.room().state.version, serial=serial)
+    assert stage.metrics.count["room_restarted"] == 0
+    assert len([due_s for due_s in stage.clock.waiting() if due_s <= 4 * CHECK_S]) == 1
 
 
 async def test_a_check_follows_every_recovery() -> None:

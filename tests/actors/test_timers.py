@@ -28,7 +28,7 @@ class Waiting:
 
     def take(self) -> None:
         now_s = self.clock.monotonic_s()
-        self.ended += [(now_s, grace.socket_id) for grace in self.graces.take_ended()]
+        self.ended += [(now_s, grace.socket_id) for grace in iter(self.graces.take_ended, None)]
 
     def until(self, now_s: float) -> None:
         while self.clock.step(now_s):
@@ -95,7 +95,7 @@ def test_a_successor_goes_on_waiting_for_what_its_predecessor_waited_for() -> No
     late.step(33)
     over = Graces(late, GRACE_S, lambda: None, left)
     assert late.waiting() == [33]
-    assert [grace.socket_id for grace in over.take_ended()] == ["A"]
+    assert [grace.socket_id for grace in iter(over.take_ended, None)] == ["A"]
 
 
 def test_stopped_graces_say_nothing_more() -> None:

@@ -42,6 +42,7 @@ class Wire(asyncio.Transport):
         self._arrived = b""
         self._is_paused = False
         self._is_ended = False
+        self._is_broken = False
         self.buffer = b""
         """Written and not yet let through."""
         self.through = b""
@@ -71,6 +72,8 @@ class Wire(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         assert isinstance(data, bytes), "what is written must never change"
+        if self._is_broken:
+            return  # as asyncio does: the end will be told soon
         assert not self.is_closing_, "nothing is written behind a close"
         self.buffer += data
         if self.flows:
@@ -134,11 +137,12 @@ class Wire(asyncio.Transport):
         """The client's machine ends its half of the stream."""
         assert self._protocol is not None
         if not self._protocol.eof_received():
+            self._is_broken = True
             self.close()
 
     def break_(self) -> None:
         """The connection is reset."""
-        self.is_closing_ = True
+        self.is_closing_ = self._is_broken = True
         self._reads = False
         self.buffer = b""
         self._end(ConnectionResetError())
@@ -172,6 +176,8 @@ class ScriptedSession:
     faults: list[Exception] = field(default_factory=list)
     waits_ms: list[int] = field(default_factory=list)
     on_text: Callable[[bytes], object] = lambda text: None
+    congested: bool = False
+    reliefs: int = 0
 
     def greet(self) -> bytes:
         return WELCOME
@@ -187,6 +193,10 @@ class ScriptedSession:
 
     def lost(self) -> None:
         self.losses += 1
+
+    def relieve(self) -> None:
+        self.congested = False
+        self.reliefs += 1
 
     def drained(self) -> None:
         self.drains += 1
@@ -269,8 +279,9 @@ class Caller:
         return b"".join(self.protocol.data_to_send())
 
     def send_raw(self, data: bytes) -> None:
-        """Bytes as they are, in one piece."""
+        """Bytes as they are, in one piece, and what the server does with them soon."""
         self.wire.arrive(data)
+        self._clock.advance(0)
         self.read()
 
     def bytes_of(self, *payloads: str | bytes | Frame) -> bytes:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from websockets.frames import Close, Frame, Opcode
 
-from tests.transport.sockets import WELCOME, Caller, Porch, Wire
+from tests.transport.sockets import WELCOME, Caller, Porch, Wire, text
+from transport.connection import PARTING_BYTES_MAX
 from transport.link import CloseCode
 
 
@@ -106,6 +107,21 @@ def test_a_close_that_is_not_answered_ends_in_a_cut() -> None:
 
 
 @pytest.mark.rule("C4.8")
+def test_who_goes_on_talking_behind_our_close_is_cut_off() -> None:
+    """So much is read to find the answer; it was not there."""
+    porch = Porch(close_timeout_s=300)
+    guest = porch.guest()
+    guest.connection.close(CloseCode.POLICY, "enough")
+    piece = guest.bytes_of("x" * 1000)
+    for _ in range(PARTING_BYTES_MAX // len(piece)):
+        guest.wire.arrive(piece)
+    assert not guest.wire.is_closing()
+    guest.wire.arrive(piece)
+    porch.clock.advance(0)
+    assert (guest.wire.ended(), guest.wire.was_aborted, guest.session.texts) == (True, True, [])
+
+
+@pytest.mark.rule("C4.8")
 def test_when_both_close_at_once_the_stream_ends() -> None:
     """Each has said why; neither answers the other."""
     guest = Porch().guest()
@@ -151,6 +167,22 @@ def test_a_held_connection_reads_the_answer_to_its_close(cut: int) -> None:
     guest.answer()
     assert guest.is_lost
     assert len(guest.session.texts) < 41
+
+
+@pytest.mark.rule("C4.8", "G8.5")
+def test_a_reader_past_twice_the_bound_is_read_from_again_when_it_is_closed() -> None:
+    """Its own close is in what it had sent, and ends the connection when all has drained."""
+    porch = Porch(close_timeout_s=300, outbox_bytes_max=20_000)
+    guest = porch.guest()
+    guest.wire.flows = False
+    guest.connection.send_state(text(50_000))
+    guest.wire.arrive(guest.bytes_of("unheard", close_frame(1001)))
+    assert not guest.wire.is_reading()
+    guest.connection.close(CloseCode.RESTART, "")
+    porch.clock.advance(0)
+    assert guest.wire.is_closing()
+    guest.wire.let_through()
+    assert (guest.close_code, guest.session.texts, guest.is_lost) == (1012, [], True)
 
 
 # -- nobody is there any more
@@ -201,14 +233,15 @@ def test_whatever_is_heard_is_a_sign_of_life(sign: str | Frame) -> None:
 
 
 @pytest.mark.rule("G6.16")
-def test_a_connection_that_is_not_read_is_not_taken_for_dead() -> None:
+@pytest.mark.parametrize("timeout_s", [3, 10])
+def test_a_connection_that_is_not_read_is_not_taken_for_dead(timeout_s: float) -> None:
     """Nothing can be heard from it; it has its time again when reading goes on."""
-    porch = Porch(heartbeat_s=10, heartbeat_timeout_s=10)
+    porch = Porch(heartbeat_s=10, heartbeat_timeout_s=timeout_s)
     guest = porch.guest()
     guest.connection.hold()
     porch.clock.advance(200)
     guest.connection.release()
-    porch.clock.advance(9)
+    porch.clock.advance(timeout_s - 0.5)
     assert not guest.wire.ended()
     porch.clock.advance(20)
     assert guest.wire.ended()

@@ -1,12 +1,13 @@
 """Slow readers and busy rooms: what is taken, what is refused, and when reading stops."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.transport.sockets import Caller, Porch, text
-from transport.connection import SLICE_BYTES
+from transport.connection import BREATH_BYTES, SLICE_BYTES
 
 BOUND = 8192
 HIGH = BOUND // 2
@@ -262,9 +263,10 @@ def test_what_comes_while_held_is_kept() -> None:
     texts = [b"%04d" % n + b"x" * 96 for n in range(100)]
     raw = guest.bytes_of(*texts)
     guest.session.on_text = lambda said: guest.connection.hold() if said == texts[0] else None
-    for at in range(0, len(raw), 3000):
-        guest.connection.data_received(raw[at : at + 3000])
-    assert len(guest.session.texts) < len(texts)
+    first = len(raw) // 100
+    for at in range(0, len(raw), first):
+        guest.connection.data_received(raw[at : at + first])
+    assert guest.session.texts == texts[:1]
     guest.connection.release()
     porch.clock.advance(0)
     assert guest.session.texts == texts
@@ -322,6 +324,29 @@ def test_holding_and_releasing_twice_is_as_good_as_once() -> None:
     assert guest.session.texts == [b"text"]
 
 
+@pytest.mark.rule("G8.1", "C4.9")
+def test_a_client_that_sends_much_at_once_lets_others_have_their_turn() -> None:
+    """So much is parsed, then the loop goes round; nothing is lost or out of order."""
+    porch, guest = stuck(heartbeat_timeout_s=1)
+    texts = [b"%04d" % n + b"x" * 96 for n in range(2000)]
+    turns: list[int] = []
+
+    def count() -> None:
+        turns.append(len(guest.session.texts))
+        if len(guest.session.texts) < len(texts):
+            porch.clock.call_later(0, count)
+
+    porch.clock.call_later(0, count)
+    guest.wire.arrive(guest.bytes_of(*texts))
+    assert 0 < len(guest.session.texts) <= (BREATH_BYTES + SLICE_BYTES) // 106 + 1
+    porch.clock.advance(0)
+    steps = [after - before for before, after in pairwise([0, *turns])]
+    assert max(steps) <= (BREATH_BYTES + SLICE_BYTES) // 106 + 1
+    assert guest.session.texts == texts
+    guest.send("next")
+    assert guest.session.texts[-1] == b"next"
+
+
 @pytest.mark.rule("C2.4")
 def test_a_frame_that_is_cut_by_a_hold_is_completed_after_it() -> None:
     """Its first part is in the parser, its middle waits, its end is yet to come."""
@@ -334,3 +359,19 @@ def test_a_frame_that_is_cut_by_a_hold_is_completed_after_it() -> None:
     guest.wire.arrive(raw[700:])
     porch.clock.advance(0)
     assert guest.session.texts == [b"a" * 10, b"b" * 1000, b"c"]
+
+
+@pytest.mark.rule("C2.2")
+def test_what_comes_although_reading_was_stopped_is_kept() -> None:
+    """A transport may have read already what it hands over after it was told to pause."""
+    porch, guest = stuck()
+    texts = [b"%04d" % n + b"x" * 96 for n in range(100)]
+    raw = guest.bytes_of(*texts)
+    guest.session.on_text = lambda said: guest.connection.hold() if said == texts[0] else None
+    guest.wire.arrive(raw[:6000])
+    assert not guest.wire.is_reading()
+    guest.connection.data_received(raw[6000:])
+    assert len(guest.session.texts) < 60
+    guest.connection.release()
+    porch.clock.advance(0)
+    assert guest.session.texts == texts

@@ -39,12 +39,16 @@ def raw_frame(
 
 def test_a_message_is_handed_to_the_session_as_it_was_sent() -> None:
     """One after the other, of every length that a frame says in another way."""
-    guest = Porch().guest()
+    porch = Porch()
+    guest = porch.guest()
     texts = [b"", b"a", "é日本😀".encode(), b"x" * 125, b"y" * 126, b"z" * 5000, b"w" * 16_384]
     for text in texts:
         guest.send(text)
+        porch.clock.advance(0)
     assert guest.session.texts == texts
     guest.send(*texts)
+    for _ in range(10):  # so much at once is taken in several turns of the loop
+        porch.clock.advance(0)
     assert guest.session.texts == texts * 2
     assert guest.session.charges == 0
 
@@ -165,7 +169,7 @@ def test_a_message_of_the_limit_is_taken_and_a_larger_one_closes_with_1009() -> 
     guest.send(b"x" * 300, *fragments(b"y" * 300, 50))
     assert guest.session.texts == [b"x" * 300, b"y" * 300]
     guest.send(b"x" * 301)
-    assert (guest.close_code, guest.session.losses) == (1009, 1)
+    assert (guest.close_code, guest.session.losses > 0) == (1009, True)
     guest = porch.guest()
     guest.send(*fragments(b"y" * 301, 50))
     assert (guest.close_code, guest.session.texts) == (1009, [])
@@ -225,6 +229,17 @@ def test_a_frame_that_breaks_rfc_6455_closes_with_1002(raw: bytes) -> None:
         assert guest.close_code == 1002
         assert (guest.session.texts, guest.session.losses > 0) == ([], True)
         assert guest.is_lost
+
+
+@pytest.mark.rule("C4.4")
+@pytest.mark.parametrize("between", [b"", raw_frame(0x00, b"b"), raw_frame(0x89, b"")])
+def test_a_message_within_a_message_closes_with_1002_also_frame_by_frame(between: bytes) -> None:
+    """Each in a piece of its own, which looks like nothing was under way."""
+    guest = Porch().guest()
+    for piece in (raw_frame(0x01, b"a"), between, raw_frame(0x81, b"whole")):
+        if piece:
+            guest.wire.arrive(piece)
+    assert (guest.close_code, guest.session.texts) == (1002, [])
 
 
 @pytest.mark.rule("C4.4")

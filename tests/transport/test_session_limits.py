@@ -272,3 +272,17 @@ def test_a_bad_message_is_an_offence_however_often_it_is_copied() -> None:
     for _ in range(101):
         client.session.receive(raw)
     assert [code for code, _ in client.link.closed] == [1008]
+
+
+@pytest.mark.rule("G7.3")
+def test_a_late_move_that_finds_its_token_taken_waits_for_the_next() -> None:
+    """A request that came in just before it is answered, and the move still arrives."""
+    client = limited()
+    pings(client, 8)
+    client.send("move", x=1, y=1)
+    client.stage.clock.be_late(0.25)
+    assert pings(client, 1) == ["pong"]
+    client.stage.clock.advance()
+    assert positions(client) == []
+    client.stage.clock.advance(0.25)
+    assert positions(client) == [(1, 1)]

@@ -7,12 +7,17 @@ import pytest
 from actors import messages as m
 from actors.errors import RoomFull
 from actors.ports import Answer, Done, Joined, Left
-from tests.transport.stage import EMPTY, Client, Stage, refused
+from tests.transport.stage import EMPTY, Client, Object, Stage, refused
 
 
 def types(client: Client) -> list[object]:
     """What is heard: the numbers of answers, else the types."""
-    return [each.get("replyTo", each["type"]) for each in client.heard()]
+    return types_of(client.heard())
+
+
+def types_of(heard: list[Object]) -> list[object]:
+    """The same of what was heard before."""
+    return [each.get("replyTo", each["type"]) for each in heard]
 
 
 @pytest.mark.rule("C2.1")
@@ -121,6 +126,26 @@ def test_reading_stays_stopped_while_part_of_the_backlog_waits() -> None:
     client.complete(Done(3))
     client.complete(Done(4))
     assert (client.link.is_held, stage.room("lobby").messages) == (False, [])
+
+
+@pytest.mark.rule("G8.5", "C2.2")
+def test_nothing_is_taken_up_while_answers_have_no_room() -> None:
+    """Neither what comes nor what waits; then all of it, in its order."""
+    stage = Stage()
+    client = stage.seated("lobby")
+    client.send("ready", sequenceId=1)
+    client.send("ping", sequenceId=2)
+    client.session.congested = True
+    assert types_of(client.complete(Done(1))) == [1]
+    for number in range(3, 67):
+        client.send("ping", sequenceId=number)
+    assert (client.heard(), client.link.is_held) == ([], True)
+    client.session.relieve()
+    client.link.run_deferred()
+    assert types(client) == list(range(2, 67))
+    assert not client.link.is_held
+    client.send("ping", sequenceId=67)
+    assert types(client) == [67]
 
 
 def test_a_refused_request_lets_the_next_go_on() -> None:

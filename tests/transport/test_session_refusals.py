@@ -105,3 +105,28 @@ def test_a_bug_in_an_answer_ends_the_connection_and_not_the_room() -> None:
     assert [code for code, _ in client.link.closed] == [1011]
     assert stage.room("lobby").take(m.Lost).outlet is outlet
     assert stage.log.told("session_failed")[0]["socket_id"] == "AAAA"
+
+
+@pytest.mark.rule("G11.3", "O1.3")
+def test_no_line_of_a_session_names_who_hides_or_holds_a_token() -> None:
+    """At any level: whatever it asks, is refused, and however it ends."""
+    stage = Stage()
+    client = stage.client()
+    client.join("lobby", userId="somebody", privacy={"hideUserId": True})
+    at = "2026-01-02T03:04:05Z"
+    client.send(
+        "resumeRoomGameSpace",
+        roomId="lobby",
+        resumeToken="a-secret",
+        epoch=1,
+        version=1,
+        timestamp=at,
+    )
+    client.send("authenticate", token="a-secret", timestamp=at)
+    for _ in range(200):
+        client.session.receive(b"[]")
+    events = {line.event for line in stage.log.lines}
+    assert {"request_timed", "request_refused", "client_misbehaved"} <= events
+    lines = repr(stage.log.lines)
+    assert "somebody" not in lines
+    assert "a-secret" not in lines
