@@ -1,6 +1,17 @@
-"""What holds for all tests: random histories are judged by what happens in them, never by time."""
+"""What holds for all tests: random histories are judged by what happens in them, never by time.
 
-from hypothesis import settings
+Where CI is set the histories are the same in every run, so that one that passed passes again;
+elsewhere each run looks at new ones.
+"""
 
-settings.register_profile("untimed", deadline=None)
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("untimed")

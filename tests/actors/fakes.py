@@ -255,6 +255,8 @@ class FakeOutlet:
         self.socket_id = SocketId(name)
         self.room_id = room_id
         self.alive = True
+        self.connected = True
+        """Its story goes on; when the connection has been cut, nobody is there to read it."""
         self.heard = False
         self.full = False
         """Refuses everything that may be refused."""
@@ -293,8 +295,8 @@ class FakeOutlet:
 
     def cut(self) -> None:
         """The connection ends; the room has yet to hear of it."""
-        self.alive = False
-        self._roster.rise(self.room_id, self)
+        self.connected = False
+        self._rise()
 
     # -- the port
 
@@ -302,26 +304,27 @@ class FakeOutlet:
         self.offers += 1
         if self.full:
             return False
-        self.frames.append(frame)
-        self.story += self._encoder.read(frame)
+        if self.connected:
+            self.frames.append(frame)
+        self._tell(*self._encoder.read(frame))
         return True
 
     def offer_moves(self, frame: bytes) -> bool:
         self.offers += 1
         if self.full or self.skips_moves:
             return False
-        self.story += self._encoder.read(frame)
+        self._tell(*self._encoder.read(frame))
         return True
 
     def send_state(self, state: bytes, reason: StateReason) -> None:
         self.offers += 1
         told = self._encoder.told(state)
-        self.story.append(Told(f"roomState {reason.value} {told.line}", told.thing))
+        self._tell(Told(f"roomState {reason.value} {told.line}", told.thing))
 
     def answer(self, answer: Answer) -> None:
         self.offers += 1
         self.answers.append(answer)
-        self.story.append(self._told(answer))
+        self._tell(self._told(answer))
         match answer:
             case Joined(succeeds=old) | Resumed(succeeds=old):
                 if self.alive:
@@ -330,16 +333,24 @@ class FakeOutlet:
                 if isinstance(old, FakeOutlet) and old is not self:
                     old.cut()
             case Left():
-                self.cut()
+                self._rise()
             case _:
                 pass
 
     def evict(self, reason: Eviction, detail: str) -> None:
         self.offers += 1
-        self.story.append(Told(f"evicted {reason.value}", reason))
-        self.cut()
+        self._tell(Told(f"evicted {reason.value}", reason))
+        self._rise()
 
     # -- inside
+
+    def _tell(self, *told: Told) -> None:
+        if self.connected:
+            self.story += told
+
+    def _rise(self) -> None:
+        self.alive = False
+        self._roster.rise(self.room_id, self)
 
     def _told(self, answer: Answer) -> Told:
         """How an answer reads; what it is, or the whole state in it."""

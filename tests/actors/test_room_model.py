@@ -79,12 +79,15 @@ class Lives(RuleBasedStateMachine):
     @rule(turn=st.dictionaries(sessions, seated_does, min_size=1), dying=st.sets(sessions))
     def ask(self, turn: dict[str, str], dying: set[str]) -> None:
         """One request each, answered once; some have just drained, the connections of some die."""
-        if "poison" in turn.values():  # whoever leaves as the room fails has tests of its own
+        if "poison" in turn.values():  # whoever leaves or dies as the room fails has its own tests
             turn = {name: what for name, what in turn.items() if what != "leave"}
+            dying = set()
         turn = {name: what for name, what in turn.items() if self.is_seated(name)}
         asked = {name: self.request(name, what) for name, what in turn.items()}
         before = {name: len(self.outlet(name).answers) for name in asked}
-        drained = [self.outlet(name) for name in asked if self.outlet(name).full]
+        drained = [
+            self.outlet(name) for name in asked if self.outlet(name).full and turn[name] != "leave"
+        ]
         died = sorted(dying & asked.keys())
         for outlet in drained:
             outlet.full = False

@@ -6,7 +6,7 @@ import pytest
 
 from actors import messages as m
 from actors.ids import SocketId
-from actors.ports import Joined, Resumed
+from actors.ports import Joined, Left, Refused, Resumed
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet, Moved
 from tests.actors.stage import Stage
@@ -277,7 +277,12 @@ async def test_nothing_that_the_old_connection_does_later_touches_the_session() 
     )
     await stage.pass_time(100)
     assert again.take() == b.take() == []
-    assert a.take() == ["refused notInRoom", "refused notInRoom", "Left"]
+    assert a.take() == []
+    ready, update, left = a.answers[1:]
+    assert isinstance(ready, Refused)
+    assert isinstance(update, Refused)
+    assert ready.refusal.code == update.refusal.code == "notInRoom"
+    assert isinstance(left, Left)
     player = stage.room().state.players[A]
     assert (player.is_ready, player.connected, player.motion.x) == (False, True, 0.0)
 

@@ -106,12 +106,14 @@ def test_answers_are_taken_always_and_reading_stops_past_twice_the_bound() -> No
     fill(guest, 100)
     assert not guest.wire.is_reading()
     assert len(guest.wire.buffer) == 2 * BOUND + 100
+    assert (guest.session.congested, guest.session.reliefs) == (True, 0)
     guest.wire.arrive(guest.bytes_of("one", "two"))
     assert guest.session.texts == []
     guest.wire.let_through()
     guest.wire.arrive(b"")
     assert guest.is_lost is False
     assert guest.session.texts == [b"one", b"two"]
+    assert guest.session.reliefs == 1
     guest.send("three")
     assert guest.session.texts[-1] == b"three"
 

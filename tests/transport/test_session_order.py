@@ -148,6 +148,18 @@ def test_nothing_is_taken_up_while_answers_have_no_room() -> None:
     assert types(client) == [67]
 
 
+@pytest.mark.rule("G8.5")
+def test_nothing_is_taken_up_while_answers_have_no_room_also_when_nothing_waited() -> None:
+    """Not even what the session answers itself."""
+    client = Stage().client()
+    client.session.congested = True
+    client.send("ping", sequenceId=1)
+    assert client.heard() == []
+    client.session.relieve()
+    client.link.run_deferred()
+    assert types(client) == [1]
+
+
 def test_a_refused_request_lets_the_next_go_on() -> None:
     """Whether the room refuses it or the session, in its turn."""
     stage = Stage()

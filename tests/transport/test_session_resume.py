@@ -3,7 +3,7 @@
 import pytest
 
 from actors import messages as m
-from actors.errors import ResumeExpired
+from actors.errors import NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
 from actors.ports import Done, Eviction, Joined, Left, Outlet, Resumed, StateReason
 from actors.privacy import Privacy
@@ -292,6 +292,22 @@ def test_what_was_under_way_at_the_loss_is_remembered_by_what_became_of_it() -> 
     resume(client, token, before.seat, sequenceId=3)
     assert client.ask("sendRoomMessage", event="e", data=1, sequenceId=2)["version"] == 6
     assert stage.room("lobby").messages == []
+
+
+@pytest.mark.rule("C3.8", "C4.6")
+def test_what_comes_too_late_on_the_old_connection_is_not_remembered_as_refused() -> None:
+    """The room had gone over to the new one by then; the copy there is taken up as new."""
+    stage = Stage()
+    before = stage.client("AAAA")
+    token = before.join("lobby", sequenceId=1)["resumeToken"]
+    before.send("sendRoomMessage", event="e", data=1, sequenceId=2)
+    said = stage.room("lobby").take(m.Say)
+    client = stage.client("BBBB")
+    resume(client, token, before.seat, sequenceId=3)
+    said.outlet.answer(refused(NotInRoom("another connection speaks for it")))
+    client.send("sendRoomMessage", event="e", data=1, sequenceId=2)
+    assert client.complete(Done(6), m.Say) == [{"type": "ok", "version": 6, "replyTo": 2}]
+    assert before.heard() == []
 
 
 @pytest.mark.rule("C3.8")

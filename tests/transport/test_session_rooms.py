@@ -107,6 +107,16 @@ def test_a_member_whose_switch_is_refused_stays_where_it_was() -> None:
     stage.room("lobby").take(m.Ready)
 
 
+@pytest.mark.rule("G5.3")
+def test_a_refused_request_does_not_cost_a_member_its_seat() -> None:
+    """It hears the room on."""
+    client = Stage().seated("lobby")
+    client.send("ready")
+    client.complete(refused(RoomFull("no")))
+    client.seat.offer(EVENT)
+    assert client.heard_one()["type"] == "playerReady"
+
+
 @pytest.mark.rule("G5.2")
 def test_in_another_room_somebody_may_be_somebody_else() -> None:
     """Name and privacy are those of the request, since the session has no name of its own."""
@@ -217,6 +227,19 @@ def test_who_is_replaced_while_switching_is_closed_and_seated_nowhere() -> None:
     assert not join.outlet.alive
     join.outlet.answer(Joined(EMPTY, 1, 1))
     assert stage.claims("attic") == []
+
+
+@pytest.mark.rule("G5.3")
+def test_a_room_that_one_has_not_entered_cannot_end_anything() -> None:
+    """What it says through the seat of a join under way is not about the present room."""
+    stage = Stage()
+    client = stage.seated("lobby")
+    client.send("joinRoomGameSpace", roomId="attic")
+    other = stage.door("attic").take(m.Join).outlet
+    other.evict(Eviction.CLOSED, "gone")
+    assert (client.heard(), client.seat.alive, stage.claims("lobby")) == ([], True, ["AAAA"])
+    other.answer(refused(RoomFull("full")))
+    assert client.error() == "roomFull"
 
 
 # -- losses
