@@ -29,8 +29,8 @@ class Guest(Link, Protocol):
     def ping(self) -> None: ...
     def is_open(self) -> bool: ...
     def is_handshaking(self) -> bool: ...
-    def sent_bytes(self) -> int: ...
-    def is_silent(self, since_s: float, sent_bytes: int) -> bool: ...
+    def progress(self) -> tuple[int, int]: ...
+    def is_silent(self, since_s: float, then: tuple[int, int]) -> bool: ...
     def overdue_s(self, now_s: float) -> float: ...
     def lose(self) -> None: ...
     def abort(self) -> None: ...
@@ -63,7 +63,7 @@ class Door:
         self._pings = Deadlines[Guest](
             clock, settings.heartbeat_s - 2 * grain_s, self._ping, grain_s
         )
-        self._pongs = Deadlines[tuple[Guest, float, int]](
+        self._pongs = Deadlines[tuple[Guest, float, tuple[int, int]]](
             clock, settings.heartbeat_timeout_s, self._listen, grain_s
         )
         self._closings = Deadlines[Guest](clock, settings.close_timeout_s, self._cut)
@@ -123,13 +123,13 @@ class Door:
             guest.lose()
             return
         guest.ping()
-        self._pongs.add((guest, now_s, guest.sent_bytes()))
+        self._pongs.add((guest, now_s, guest.progress()))
         self._pings.add(guest)
 
-    def _listen(self, pinged: tuple[Guest, float, int]) -> None:
+    def _listen(self, pinged: tuple[Guest, float, tuple[int, int]]) -> None:
         """Anything since the ping is a sign of life."""
-        guest, pinged_s, sent_bytes = pinged
-        if not guest.is_open() or not guest.is_silent(pinged_s, sent_bytes):
+        guest, pinged_s, then = pinged
+        if not guest.is_open() or not guest.is_silent(pinged_s, then):
             return
         session = guest.session
         self.log.info(

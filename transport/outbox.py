@@ -95,6 +95,10 @@ class Outbox:
         self._transport.write(data)
         return True
 
+    def written_bytes(self) -> int:
+        """How much was given to the socket or waits for it."""
+        return self._written
+
     def sent_bytes(self) -> int:
         """How much the socket has taken so far: grows as long as the reader gets on."""
         return self._written - self._transport.get_write_buffer_size()

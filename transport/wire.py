@@ -56,6 +56,8 @@ _RFC3339: Final = re.compile(
     re.ASCII,
 )
 
+_CHECKSUM: Final = re.compile(r"[0-9a-f]{8}")
+
 Fields = Mapping[str, Any]
 Fragment = orjson.Fragment
 """Already encoded JSON, to be put into more JSON as it is."""
@@ -321,7 +323,7 @@ def _checksum(fields: Fields) -> str | None:
     value = fields.get("checksum")
     if value is None:
         return None
-    if type(value) is not str or len(value) != 8:
+    if type(value) is not str or _CHECKSUM.fullmatch(value) is None:
         raise BadMessage("checksum", "8 lowercase hex digits")
     return value
 
