@@ -61,7 +61,8 @@ class Settings:
     port: Annotated[int, Rule(_L, "port to listen on; 0 takes a free one, which the log event "
         "server_started names", 0, 65_535)] = 8765
     allowed_origins: Annotated[tuple[str, ...], Rule(_L, "origins of pages that may connect, "
-        "instead of the same host and port, loopback and host; * is any", pattern=_ORIGIN, expected=_ORIGINS)] = ()
+        "instead of the same host and port, loopback and host; * is any",
+        pattern=_ORIGIN, expected=_ORIGINS)] = ()
     allowed_hosts: Annotated[tuple[str, ...], Rule(_L, "more names that a Host header may give, "
         "beside loopback and host; * is any", pattern=_HOST, expected=_HOSTS)] = ()
     tls_cert_file: Annotated[str, Rule(_L, "certificate chain (PEM); makes it wss://",
