@@ -377,3 +377,18 @@ def test_what_comes_although_reading_was_stopped_is_kept() -> None:
     guest.connection.release()
     porch.clock.advance(0)
     assert guest.session.texts == texts
+
+
+@pytest.mark.rule("C2.2")
+def test_a_client_at_full_speed_leaves_the_others_their_turn() -> None:
+    """Of what came at once only a little is taken in one turn of the loop, and all in the end."""
+    porch = Porch()
+    guest = porch.guest()
+    texts = [b"%04d" % n + b"x" * 96 for n in range(1000)]
+    guest.wire.arrive(guest.bytes_of(*texts))
+    assert 0 < len(guest.session.texts) <= 120
+    assert not guest.wire.is_reading()
+    for _ in range(20):
+        porch.clock.advance(0)
+    assert guest.session.texts == texts
+    assert guest.wire.is_reading()
