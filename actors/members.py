@@ -6,10 +6,13 @@ FRESH -> CURRENT <-> BEHIND        a whole state makes CURRENT; a refusing outle
           LOST  (resumed: FRESH)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
-from actors.ports import Outlet
+from actors.ids import SocketId
+from actors.ports import Answer, Eviction, Outlet, StateReason
+from actors.records import Kept, Stamp
 
 
 class Hearing(Enum):
@@ -39,6 +42,8 @@ class Member:
     missed_moves: bool = False
     owes_token: bool = True
     """The newest token is still to be sent, so nothing can have shown that it arrived."""
+    stamp: Stamp | None = None
+    """When it was seated; None until it is told so."""
 
     def oldest_good_serial(self) -> int:
         """A frame on the newest token's connection proves that it arrived, once it was sent."""
@@ -51,3 +56,49 @@ class Member:
         self.serial += 1
         self.owes_token = True
         return self.serial
+
+    def copy(self) -> "Member":
+        """As it is now, for `become`."""
+        return replace(self)
+
+    def become(self, earlier: "Member") -> None:
+        """Be again as at the time of a `copy`."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(earlier, name))
+
+
+class Absent:
+    """The outlet of a player whom the store gave back: a connection that is gone. Takes all, and
+    says nothing to anybody.
+    """
+
+    __slots__ = ("socket_id",)
+
+    alive: Final = False
+    heard: Final = False
+
+    def __init__(self, socket_id: SocketId) -> None:
+        self.socket_id = socket_id
+
+    def offer(self, frame: bytes) -> bool:
+        del frame
+        return True
+
+    offer_moves = offer
+
+    def send_state(self, state: bytes, reason: StateReason) -> None: ...
+    def answer(self, answer: Answer) -> None: ...
+    def evict(self, reason: Eviction, detail: str) -> None: ...
+
+
+def absent_member(kept: Kept, stamp: Stamp) -> Member:
+    """The member of a player whom the store gave back: lost, until a resume."""
+    return Member(
+        Absent(kept.player.socket_id),
+        kept.person,
+        Hearing.LOST,
+        kept.serial,
+        kept.oldest_good_serial,
+        owes_token=False,
+        stamp=stamp,
+    )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from actors.history import Claim
 from actors.ids import RoomId, SocketId, UserId
-from actors.ports import Outlet
+from actors.ports import Found, Outlet
+from actors.records import LONG_KEPT, Stamp
 from actors.room_state import LeaveReason
 
 
@@ -50,7 +51,7 @@ class Join:
 class Resume:
     """Bring a session back on a new connection. Answered Resumed, Joined or Refused.
 
-    `serial` is the number of the token shown; `epoch` and `version` are the client's.
+    `serial` and `stamp` are of the token shown; `epoch` and `version` are the client's.
     """
 
     outlet: Outlet
@@ -61,6 +62,9 @@ class Resume:
     version: int
     asked_s: float
     deadline_s: float
+    profile: Profile
+    """For a player who is not known here any more: what the token says, and nothing else."""
+    stamp: Stamp = LONG_KEPT
 
 
 class Move(NamedTuple):
@@ -127,6 +131,21 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """The client spoke on the connection that got its newest token: older ones are void."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """Remove a player for good. Durable before anybody is told of it."""
+
+    socket_id: SocketId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """An outlet that refused takes frames again."""
 
@@ -161,7 +180,22 @@ class Close:
     """From the registry, which sends nothing more until it is answered: end if empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """From the ledger: what the last turn changed is durable, or (not `done`) is to be undone."""
+
+    done: bool
+
+
 # -- to the registry
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFound:
+    """From the ledger: what is kept of a room that was asked for."""
+
+    room_id: RoomId
+    found: Found
 
 
 @dataclass(frozen=True, slots=True)

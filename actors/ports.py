@@ -12,6 +12,8 @@ from typing import Protocol
 from actors.errors import Refusal
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId
+from actors.recall import Recall
+from actors.records import LONG_KEPT, Record, Stamp
 from actors.room_state import Event, Metadata, Player
 from actors.settings import Settings
 
@@ -60,7 +62,7 @@ class StateReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The whole state for a member that joined. `serial` numbers the token that goes with it;
+    """The whole state for a member that joined. `serial` and `stamp` go into its token;
     `fresh` is False where the session sat there already; `succeeds` is the outlet whose session
     this one takes over, when it is the answer to a resume.
     """
@@ -70,6 +72,7 @@ class Joined:
     serial: int
     fresh: bool = True
     succeeds: "Outlet | None" = None
+    stamp: Stamp = LONG_KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Resumed:
     last_validated_ms: int
     serial: int
     succeeds: "Outlet"
+    stamp: Stamp = LONG_KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,55 @@ class Metrics(Protocol):
     def join_answered(self, seconds: float) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is kept of a room (`record`, whole; None: nothing). Not `known`: the store cannot say
+    now.
+    """
+
+    record: Record | None = None
+    known: bool = True
+
+
+class Ledger(Protocol):
+    """Where rooms are kept beyond their actors. All on the loop's thread; nothing here raises.
+
+    `keeps`: False where nothing is kept, and nothing need be noted. `commits_first`: what a room
+    tells its members must be durable before they are told.
+    """
+
+    @property
+    def keeps(self) -> bool: ...
+
+    @property
+    def commits_first(self) -> bool: ...
+
+    @property
+    def recall(self) -> Recall: ...
+
+    def find(self, room_id: RoomId, deliver: Callable[[Found], object]) -> Found | None:
+        """What is kept of a cold room: at once where that is known, else None and by `deliver`."""
+        ...
+
+    def note(self, record: Record) -> Stamp:
+        """Keep `record`, which is the ledger's from now on; durable a little later."""
+        ...
+
+    def commit(self, record: Record, deliver: Callable[[bool], object]) -> Stamp:
+        """As `note`, at once, and `deliver` whether it is durable. False: it is not to be kept,
+        what it says is undone, and the room's next record is whole.
+        """
+        ...
+
+    def rows_waiting(self, room_id: RoomId) -> int:
+        """How many rows of the room are not durable yet: with too many, note it whole."""
+        ...
+
+    def moved(self, room_id: RoomId, save: Callable[[], object]) -> None:
+        """Positions of the room changed: call `save` some time soon, once."""
+        ...
+
+
 @dataclass(slots=True)
 class Census:
     """Counts over all rooms, kept as changes happen: a scrape must not sweep the rooms."""
@@ -281,4 +334,5 @@ class Ports:
     log: Log
     metrics: Metrics
     census: Census
+    ledger: Ledger
     settings: Settings

@@ -6,13 +6,12 @@ all. A storm of n joins in a turn costs n sends: one delta for those who were th
 encoded once, for all who joined.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from actors.history import Claim, Entry, History, Present
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import (
-    Answer,
     Described,
     Done,
     Joined,
@@ -23,89 +22,19 @@ from actors.ports import (
     StateView,
     Validated,
 )
-from actors.room_state import Change, Event, EventKind, Player, RoomState
-
-
-@dataclass(frozen=True, slots=True)
-class OweAnswer:
-    """An answer that the turn does not influence."""
-
-    outlet: Outlet
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class OweDone:
-    """The request is done."""
-
-    outlet: Outlet
-
-
-@dataclass(frozen=True, slots=True)
-class OweJoined:
-    """A snapshot; `asked_s` is monotonic, for the metric. `fresh`: this request seated it."""
-
-    outlet: Outlet
-    member: Member
-    serial: int
-    asked_s: float
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OweResumed:
-    """What it missed after `version` (None: all), up to its own return at `return_version`."""
-
-    outlet: Outlet
-    member: Member
-    serial: int
-    version: int | None
-    return_version: int | None
-    succeeds: Outlet
-
-
-@dataclass(frozen=True, slots=True)
-class OweState:
-    """The whole state: asked for, or (`reason`) sent because the member fell behind."""
-
-    outlet: Outlet
-    member: Member
-    reason: StateReason | None
-
-
-@dataclass(frozen=True, slots=True)
-class OweVerdict:
-    """How the client's view compares."""
-
-    outlet: Outlet
-    member: Member
-    claim: Claim
-
-
-Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict
-
-
-@dataclass(slots=True)
-class Turn:
-    """What happened since the last publication. `said` and events keep the room's order."""
-
-    items: list[Event | bytes] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    owed: list[Owed] = field(default_factory=list)
-    has_fresh: bool = False
-    """Somebody who gets nothing but its answer is among the owed."""
-    has_said: bool = False
-
-    def mark(self) -> tuple[int, int]:
-        """Where a message's part begins, for `rewind`."""
-        return len(self.changes), len(self.owed)
-
-    def rewind(self, mark: tuple[int, int]) -> None:
-        """Forget what a message that failed half-way left here."""
-        del self.changes[mark[0] :], self.owed[mark[1] :]
-
-    def is_empty(self) -> bool:
-        return not (self.changes or self.owed or self.items)
+from actors.records import LONG_KEPT, Stamp
+from actors.room_state import EventKind, Player, RoomState
+from actors.turn import (
+    OweAnswer,
+    Owed,
+    OweDone,
+    OweEviction,
+    OweJoined,
+    OweResumed,
+    OweState,
+    OweVerdict,
+    Turn,
+)
 
 
 class Publication:
@@ -121,6 +50,8 @@ class Publication:
         self._view: StateView | None = None
         self._encoded: bytes | None = None
         self.last_validated_ms = ports.clock.now_ms()
+        self.stamp: Stamp = LONG_KEPT
+        """Of whoever is seated by what is published now."""
 
     def publish(self, turn: Turn) -> None:
         """Tell the members what `turn` holds and empty it. O(members + answers).
@@ -135,6 +66,7 @@ class Publication:
         # From here on nothing is said again, whatever fails.
         turn.items.clear()
         turn.has_said = False
+        self._report(turn)
         if frame is not None:
             self._offer(frame)
         while turn.owed:
@@ -175,6 +107,7 @@ class Publication:
         for member in self._members.values():
             if member.hearing is not Hearing.LOST and id(member) not in awaiting:
                 self._send_state(member, StateReason.ROOM_RECOVERED)
+        self._report(turn)
         said = [item for item in turn.items if isinstance(item, bytes)]
         turn.items.clear()
         if said:
@@ -187,6 +120,26 @@ class Publication:
             del turn.owed[0]
 
     # -- inside
+
+    def _report(self, turn: Turn) -> None:
+        """Tell the operator."""
+        log, metrics = self._ports.log, self._ports.metrics
+        facts, turn.facts = turn.facts, []
+        for fact in facts:
+            player = fact.player
+            if fact.event == "player_joined":
+                metrics.player_joined()
+            elif fact.event == "player_left":
+                metrics.player_left(str(fact.details["reason"]))
+            log.info(
+                fact.event,
+                room_id=self._state.room_id,
+                socket_id=player.socket_id,
+                user_id=player.user_id,
+                playerCount=fact.player_count,
+                version=fact.version,
+                **fact.details,
+            )
 
     def _encode(self, turn: Turn) -> list[bytes]:
         state = self._state
@@ -223,9 +176,11 @@ class Publication:
             case OweDone(outlet):
                 outlet.answer(Done(self._state.version))
             case OweJoined(outlet, member, serial, asked_s, fresh):
-                self._seat(member, outlet, serial)
+                stamp = self._seat(member, outlet, serial)
                 self._heal(member)
-                outlet.answer(Joined(self._whole(), self._state.version, serial, fresh))
+                outlet.answer(
+                    Joined(self._whole(), self._state.version, serial, fresh, stamp=stamp)
+                )
                 self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
             case OweResumed():
                 self._settle_resumed(owed)
@@ -237,15 +192,19 @@ class Publication:
                     self._send_state(member, reason)
             case OweVerdict(outlet, member, claim):
                 self._settle_verdict(outlet, member, claim)
+            case OweEviction(outlet, why, detail):
+                outlet.evict(why, detail)
 
     def _settle_resumed(self, owed: OweResumed) -> None:
         state = self._state
-        self._seat(owed.member, owed.outlet, owed.serial)
+        stamp = self._seat(owed.member, owed.outlet, owed.serial)
         entries = self._missed(owed)
         if entries is None:
             self._ports.metrics.resume_ended("joined")
             whole = self._whole()
-            owed.outlet.answer(Joined(whole, state.version, owed.serial, False, owed.succeeds))
+            owed.outlet.answer(
+                Joined(whole, state.version, owed.serial, False, owed.succeeds, stamp)
+            )
             return
         self._ports.metrics.resume_ended("resumed")
         # Its own return ends what it missed; what came after it in the turn follows as events.
@@ -277,6 +236,7 @@ class Publication:
                 view.last_validated_ms,
                 owed.serial,
                 owed.succeeds,
+                stamp,
             )
         )
         if rest:
@@ -293,13 +253,17 @@ class Publication:
             return None
         return self._history.since(owed.version, self._state.version)
 
-    @staticmethod
-    def _seat(member: Member, outlet: Outlet, serial: int) -> None:
-        """Its answer goes out: from now on it hears everything, unless it is gone meanwhile."""
+    def _seat(self, member: Member, outlet: Outlet, serial: int) -> Stamp:
+        """Its answer goes out: from now on it hears everything, unless it is gone meanwhile. The
+        stamp for its token.
+        """
+        if member.stamp is None:
+            member.stamp = self.stamp
         if serial == member.serial:
             member.owes_token = False
         if member.outlet is outlet and member.hearing is Hearing.FRESH:
             member.hearing = Hearing.CURRENT
+        return member.stamp
 
     def _settle_verdict(self, outlet: Outlet, member: Member, claim: Claim) -> None:
         view = self._state_view()

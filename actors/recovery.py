@@ -14,8 +14,8 @@ from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
 from actors.ports import Outlet, Refused
-from actors.publication import Turn
 from actors.room_state import Change, EventKind, Player, RoomState
+from actors.turn import Turn
 
 OPERATIONS_MAX: Final = 32
 """How many of a room's last operations are kept for the operator."""

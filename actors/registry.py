@@ -5,76 +5,27 @@ Owns which room lives under which mailbox, and nothing of what is inside a room.
 through this actor's mailbox. No operation sweeps over all rooms: what waits is kept in queues
 ordered by deadline, with one timer each.
 
-    cold -> live -> closing -> cold          a closing handshake; joins that arrive are parked
-              |  <----'  (busy: somebody joined meanwhile)
-              v
-            failed -> live | resting -> cold  resting rooms refuse joins for `room_closed_s`
+    cold -> loading -> live -> closing -> cold    what arrives while the store is asked, and during
+                        |  <----'                 the closing handshake, is parked; busy: somebody
+                        v                         joined meanwhile
+                      failed -> live | resting -> cold    resting rooms refuse for `room_closed_s`
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 from actors import messages as m
+from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.ids import RoomId
-from actors.ports import Cancellable, Eviction, Ports, Refused
-from actors.publication import OweState
-from actors.recovery import RoomFailed, answer_poison
+from actors.ports import Cancellable, Eviction, Found, Ports, Refused
+from actors.records import Record, vacant
+from actors.recovery import RoomFailed, Wreckage, answer_poison
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
-
-
-class Phase(Enum):
-    """A room's life, as the registry sees it; cold rooms have no record."""
-
-    LIVE = "live"
-    CLOSING = "closing"
-
-
-@dataclass(slots=True)
-class Record:
-    """One room that is not cold."""
-
-    room_id: RoomId
-    mailbox: Mailbox
-    phase: Phase = Phase.LIVE
-    parked: list[m.Join | m.Resume] | None = None
-    restarts_s: list[float] | None = None
-    """When it was restarted lately, monotonic; at most `room_restarts_max` + 1 entries."""
-
-
-@dataclass(slots=True)
-class Directory:
-    """The registry's memory; it outlives a registry that failed. Sessions read it directly."""
-
-    registry: Mailbox
-    rooms: dict[RoomId, Record] = field(default_factory=dict)
-    idle: OrderedDict[RoomId, float] = field(default_factory=OrderedDict)
-    """Empty rooms and when they are reaped, soonest first."""
-    resting: OrderedDict[RoomId, float] = field(default_factory=OrderedDict)
-    """Rooms that kept crashing and until when they refuse, soonest first."""
-    parked: deque[tuple[float, m.Join | m.Resume]] = field(default_factory=deque)
-    """All that is parked anywhere, by deadline; what was forwarded meanwhile is skipped."""
-    parked_count: int = 0
-    epoch: int = 0
-
-    def mailbox_for(self, room_id: RoomId) -> Mailbox:
-        """Where a join goes: to the room, or to the registry while it is cold or closing. O(1)."""
-        record = self.rooms.get(room_id)
-        if record is not None and record.phase is Phase.LIVE:
-            return record.mailbox
-        return self.registry
-
-    def mailbox_of(self, room_id: RoomId) -> Mailbox:
-        """The room's own mailbox, also while it is asked whether to close. O(1).
-
-        Raises KeyError where there is no such room: only for who was just seated in it.
-        """
-        return self.rooms[room_id].mailbox
+from actors.turn import OweEviction, OweState
 
 
 class RegistryActor(LoopActor):
@@ -93,6 +44,8 @@ class RegistryActor(LoopActor):
     # -- the actor
 
     def on_start(self) -> None:
+        for room_id in list(self._directory.loading):  # whose answer a predecessor may have dropped
+            self._ask_store(room_id)
         self._wait()
 
     def on_receive(self, message: Any) -> Any:
@@ -130,18 +83,26 @@ class RegistryActor(LoopActor):
     # -- joins and resumes that found no live room
 
     def _enter(self, message: m.Join | m.Resume) -> None:
-        directory = self._directory
-        record = directory.rooms.get(message.room_id)
-        if record is not None and record.phase is Phase.CLOSING:
-            self._park(record, message)
-            return
+        record = self._directory.rooms.get(message.room_id)
         if record is None:
-            record = self._open_for(message)
+            self._open_for(message)
+        elif record.phase is Phase.LIVE:
+            self._hand_over(record, message)
+        else:
+            self._park(record, message)
+
+    def _park(self, record: RoomRecord, message: m.Join | m.Resume) -> None:
+        self._directory.park(record, message, self._ports.settings.parked_joins_max)
+
+    @staticmethod
+    def _hand_over(record: RoomRecord, message: m.Join | m.Resume) -> None:
         if not record.mailbox.offer(message):
             raise Unavailable("the room has too much to do", retry_after_ms=1000)
 
-    def _open_for(self, message: m.Join | m.Resume) -> Record:
-        """A room is spawned for a join only: nobody can resume what is not there."""
+    def _open_for(self, message: m.Join | m.Resume) -> None:
+        """Find out what is kept of the room; `message` waits for that. After the grace since the
+        start nobody can resume in a cold room: who was in it has timed out.
+        """
         directory = self._directory
         room_id = message.room_id
         until_s = directory.resting.get(room_id)
@@ -149,29 +110,59 @@ class RegistryActor(LoopActor):
         if until_s is not None and until_s > now_s:
             wait_ms = round((until_s - now_s) * 1000)
             raise RoomClosed("the room kept failing and rests", retry_after_ms=wait_ms)
-        if isinstance(message, m.Resume):
-            self._ports.metrics.resume_ended("expired")
-            raise ResumeExpired("the room is gone, and its players with it")
+        if isinstance(message, m.Resume) and not self._ports.ledger.recall.is_open(now_s):
+            raise self._expired()
         if len(directory.rooms) >= self._ports.settings.rooms_max:
             raise Unavailable("the server holds no more rooms", retry_after_ms=5000)
-        return self._spawn(room_id)
+        record = RoomRecord(room_id, Mailbox(self._ports.settings.mailbox_messages_max))
+        self._park(record, message)
+        directory.rooms[room_id] = record
+        directory.loading.add(room_id)
+        self._ask_store(room_id)
 
-    def _park(self, record: Record, message: m.Join | m.Resume) -> None:
-        directory = self._directory
-        if directory.parked_count >= self._ports.settings.parked_joins_max:
-            raise Unavailable("too many joins wait for their rooms", retry_after_ms=1000)
-        if record.parked is None:
-            record.parked = []
-        record.parked.append(message)
-        directory.parked_count += 1
-        directory.parked.append((message.deadline_s, message))
+    def _ask_store(self, room_id: RoomId) -> None:
+        found = self._ports.ledger.find(
+            room_id, lambda found: self.mailbox.tell(m.RoomFound(room_id, found))
+        )
+        if found is not None:
+            self._room_found(m.RoomFound(room_id, found))
 
-    def _unpark(self, record: Record) -> list[m.Join | m.Resume]:
-        parked, record.parked = record.parked or [], None
-        self._directory.parked_count -= len(parked)
-        if not self._directory.parked_count:
-            self._directory.parked.clear()
-        return parked
+    def _room_found(self, message: m.RoomFound) -> None:
+        """Open the room for those who wait, unless none of them can be in it."""
+        directory, room_id = self._directory, message.room_id
+        record = directory.rooms.get(room_id)
+        if record is None or record.phase is not Phase.LOADING:
+            return
+        directory.loading.discard(room_id)
+        waiting = directory.unpark(record)
+        found = message.found
+        if not found.known or not any(self._may_enter(one, found.record) for one in waiting):
+            del directory.rooms[room_id]
+            for one in waiting:
+                self._turn_away(one, found)
+            return
+        self._spawn(record, found.record)
+        for one in waiting:
+            try:
+                self._hand_over(record, one)
+            except Refusal as refusal:
+                one.outlet.answer(Refused(refusal))
+
+    def _may_enter(self, message: m.Join | m.Resume, stored: Record | None) -> bool:
+        if isinstance(message, m.Join) or (stored is not None and stored.rows):
+            return True
+        now_s = self._ports.clock.monotonic_s()
+        return self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s)
+
+    def _turn_away(self, message: m.Join | m.Resume, found: Found) -> None:
+        refusal: Refusal = Unavailable("the room cannot be loaded now", retry_after_ms=1000)
+        if found.known:
+            refusal = self._expired()
+        message.outlet.answer(Refused(refusal))
+
+    def _expired(self) -> Refusal:
+        self._ports.metrics.resume_ended("expired")
+        return ResumeExpired("the room is gone, and its players with it")
 
     # -- spawning and reaping
 
@@ -181,14 +172,18 @@ class RegistryActor(LoopActor):
         directory.epoch = max(directory.epoch + 1, self._ports.clock.now_ms())
         return directory.epoch
 
-    def _spawn(self, room_id: RoomId) -> Record:
-        mailbox = Mailbox(self._ports.settings.mailbox_messages_max)
-        record = Record(room_id, mailbox)
-        self._directory.rooms[room_id] = record
+    def _spawn(self, record: RoomRecord, stored: Record | None) -> None:
+        record.phase = Phase.LIVE
         epoch = self._next_epoch()
-        RoomActor.start(room_id, epoch, self._ports, self.mailbox, mailbox=mailbox)
-        self._ports.log.debug("room_opened", room_id=room_id, epoch=epoch)
-        return record
+        RoomActor.start(
+            record.room_id,
+            epoch,
+            self._ports,
+            self.mailbox,
+            stored=stored,
+            mailbox=record.mailbox,
+        )
+        self._ports.log.debug("room_opened", room_id=record.room_id, epoch=epoch)
 
     def _room_emptied(self, message: m.RoomEmptied) -> None:
         if message.room_id in self._directory.rooms:
@@ -232,7 +227,7 @@ class RegistryActor(LoopActor):
             return
         self._directory.idle.pop(message.room_id, None)
         self._ports.log.debug("room_reaped", room_id=message.room_id)
-        for waiting in self._unpark(record):
+        for waiting in self._directory.unpark(record):
             self.mailbox.tell(waiting)
 
     def _room_busy(self, message: m.RoomBusy) -> None:
@@ -240,7 +235,7 @@ class RegistryActor(LoopActor):
         if record is None:
             return
         record.phase = Phase.LIVE
-        for waiting in self._unpark(record):
+        for waiting in self._directory.unpark(record):
             self.mailbox.tell(waiting)
 
     # -- supervision
@@ -278,7 +273,7 @@ class RegistryActor(LoopActor):
         if isinstance(message.poison, m.Close):  # else it is still to be answered
             self._room_busy(m.RoomBusy(record.room_id))
 
-    def _rest(self, record: Record, failure: RoomFailed, now_s: float) -> None:
+    def _rest(self, record: RoomRecord, failure: RoomFailed, now_s: float) -> None:
         """Close a room that keeps failing: everybody is told, everything that waits answered."""
         wreckage = failure.wreckage
         directory = self._directory
@@ -287,16 +282,28 @@ class RegistryActor(LoopActor):
         wait_s = self._ports.settings.room_closed_s
         directory.resting[record.room_id] = now_s + wait_s
         self._ports.census.players -= wreckage.counted
+        self._forget(wreckage)
         answer_poison(failure.poison)
         refused = Refused(RoomClosed("the room keeps failing", retry_after_ms=round(wait_s * 1000)))
         for owed in wreckage.turn.owed:
-            if not (isinstance(owed, OweState) and owed.reason is not None):  # nobody asked
+            if isinstance(owed, OweEviction):
+                owed.outlet.evict(owed.reason, owed.detail)
+            elif not (isinstance(owed, OweState) and owed.reason is not None):  # nobody asked
                 owed.outlet.answer(refused)
-        for message in [*record.mailbox.close(), *self._unpark(record)]:
+        for message in [*record.mailbox.close(), *self._directory.unpark(record)]:
             if isinstance(message, m.Request) and not isinstance(message, m.Move):
                 message.outlet.answer(refused)
         for member in wreckage.members.values():
             member.outlet.evict(Eviction.CLOSED, "the room kept failing")
+
+    def _forget(self, wreckage: Wreckage) -> None:
+        """Nobody sits in a room that is closed, also after a restart."""
+        if self._ports.ledger.keeps:
+            empty = vacant(wreckage.room_id)
+            empty.epoch, empty.version = wreckage.epoch, wreckage.checkpoint.version
+            empty.created_at_ms = wreckage.created_at_ms
+            empty.last_activity_ms = self._ports.clock.now_ms()
+            self._ports.ledger.note(empty)
 
     def _tell_operator(self, event: str, message: RoomFailed) -> None:
         wreckage = message.wreckage
@@ -357,6 +364,7 @@ def _describe(thing: object) -> str:
 _HANDLERS: Final[dict[type, Callable[[RegistryActor, Any], None]]] = {
     m.Join: RegistryActor._enter,
     m.Resume: RegistryActor._enter,
+    m.RoomFound: RegistryActor._room_found,
     m.RoomEmptied: RegistryActor._room_emptied,
     m.RoomEnded: RegistryActor._room_ended,
     m.RoomBusy: RegistryActor._room_busy,

@@ -1,11 +1,12 @@
 """One room: the actor around its players.
 
 Owns the turn: handle all that waits, one message at a time, then publish once. May not know the
-wire, sockets or disks; it is given outlets, an encoder and a clock. What a request does is in
-seating.py. What raises there beyond a refusal is a fault: the actor fails, and its supervisor
-starts a successor on the same mailbox (recovery.py).
+wire, sockets or disks; it is given outlets, an encoder, a ledger and a clock. What a request does
+is in seating.py, what is kept of it in keeping.py. What raises there beyond a refusal is a fault:
+the actor fails, and its supervisor starts a successor on the same mailbox (recovery.py).
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -13,11 +14,14 @@ from actors import messages as m
 from actors.errors import Refusal
 from actors.history import History
 from actors.ids import RoomId, SocketId
+from actors.keeping import UNAWAITED, Keeping, reload, report_expired
 from actors.members import Member
 from actors.ports import Cancellable, Eviction, Ports, Refused
-from actors.publication import OweAnswer, OweResumed, Publication, Turn
+from actors.publication import Publication
+from actors.records import Record
 from actors.recovery import (
     Checkpoint,
+    Grace,
     RoomFailed,
     Wreckage,
     answer_poison,
@@ -31,6 +35,7 @@ from actors.runtime import LoopActor, Mailbox
 from actors.seating import HANDLERS, Seating
 from actors.self_check import breaches
 from actors.timers import Graces, Ticker
+from actors.turn import OweAnswer, OweResumed, Turn
 
 SUSPICION_LOOKS: Final = 3
 """How often a self-check must see a breach before it is one."""
@@ -43,7 +48,8 @@ class Inconsistent(Exception):
 class RoomActor(LoopActor):
     """`registry` is the mailbox of the supervisor: it hears of emptiness, ends and failures.
 
-    With `wreckage` this is the successor of a room that failed, on the message `poison`.
+    With `wreckage` this is the successor of a room that failed, on the message `poison`; with
+    `stored` it comes back from the store.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class RoomActor(LoopActor):
         registry: Mailbox,
         wreckage: Wreckage | None = None,
         poison: object = None,
+        stored: Record | None = None,
     ) -> None:
         super().__init__()
         settings = ports.settings
@@ -65,11 +72,17 @@ class RoomActor(LoopActor):
         self._wreckage = wreckage
         self._poison = poison
         self._turn = wreckage.turn if wreckage else Turn()
-        self.members: dict[SocketId, Member] = wreckage.members if wreckage else {}
-        if wreckage is None:
-            self.state = RoomState(room_id, epoch, clock.now_ms(), settings.players_max)
-        else:
+        self._reloaded = None if stored is None else reload(stored, room_id, epoch, ports)
+        self.members: dict[SocketId, Member] = {}
+        graces: Sequence[Grace] = ()
+        if wreckage is not None:
             self.state = restore(wreckage, epoch, settings.players_max, clock.now_ms())
+            self.members, graces = wreckage.members, wreckage.graces
+        elif self._reloaded is not None:
+            self.state = self._reloaded.state
+            self.members, graces = self._reloaded.members, self._reloaded.graces
+        else:
+            self.state = RoomState(room_id, epoch, clock.now_ms(), settings.players_max)
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
         history = History(
             settings.history_events_max, settings.history_bytes_max, self.state.checksum()
@@ -80,7 +93,7 @@ class RoomActor(LoopActor):
             clock,
             settings.resume_grace_s,
             lambda: self.mailbox.tell(m.GraceEnded()),
-            wreckage.graces if wreckage else (),
+            graces,
         )
         self._seating = Seating(
             self.state,
@@ -89,11 +102,15 @@ class RoomActor(LoopActor):
             ports,
             self._graces,
             self._ticker,
-            self._publish,
             list(wreckage.operations) if wreckage else [],
         )
+        self._keeping = Keeping(self.state, self.members, self._turn, ports, self._save_positions)
         self._mark = self._turn.mark()
         self._counted = wreckage.counted if wreckage else 0
+        self._moved: list[SocketId] = []
+        """Who moved, of a turn that is being committed."""
+        self._handled: list[Any] = []
+        """What of the turn has to happen also where the turn is undone."""
         self._check_timer: Cancellable | None = None
         self._check_due = False
         self._suspects: set[str] = set()
@@ -110,6 +127,12 @@ class RoomActor(LoopActor):
             except Exception as error:
                 self._report(error, None)
                 raise
+        elif self._reloaded is not None:
+            reloaded, self._reloaded = self._reloaded, None
+            self._count()
+            if reloaded.expired:
+                report_expired(reloaded, self._ports)
+                self._keeping.note()
 
     def on_receive(self, message: Any) -> Any:
         if type(message) is m.Move:  # by far the most frequent, and owes nobody anything
@@ -118,6 +141,9 @@ class RoomActor(LoopActor):
         handler = HANDLERS.get(type(message))
         if handler is None:
             return self._on_own(message)
+        if not self._turn.is_empty() and self._seating.must_wait(message):
+            self.postpone()
+            return None
         self._mark = self._turn.mark()
         try:
             handler(self._seating, message)
@@ -126,14 +152,27 @@ class RoomActor(LoopActor):
         except Exception:
             self._turn.rewind(self._mark)
             raise
+        if type(message) in UNAWAITED and self._ports.ledger.keeps:
+            self._handled.append(message)
         return None
 
     def on_turn_end(self) -> None:
+        moved = self._ticker.take_due()
+        if self._keeping.must_commit(bool(moved)):
+            self._moved = moved
+            self._commit()
+        else:
+            self._tell(moved)
+
+    def _tell(self, moved: list[SocketId]) -> None:
+        """Say what the turn holds, and where those are who `moved`."""
+        self._handled.clear()
         if not self._turn.is_empty():
             self._publish()
-        moved = self._ticker.take_due()
         if moved:
             self._publication.publish_moves(moved)
+            if not self._ports.ledger.commits_first:
+                self._keeping.moved()
         self.mailbox.patient = self._ticker.is_waiting
         laggards = self._seating.laggards
         while laggards:
@@ -153,7 +192,7 @@ class RoomActor(LoopActor):
     def on_stop(self) -> None:
         self._stop_timers()
         # They point back here: without this a reaped room would wait for the garbage collector.
-        del self._seating, self._ticker, self._graces
+        del self._seating, self._ticker, self._graces, self._keeping
 
     def on_failure(
         self,
@@ -187,6 +226,8 @@ class RoomActor(LoopActor):
                     self._check_timer = None
             case m.Close():
                 self._close()
+            case m.Committed(done):
+                self._committed(done)
             case _:
                 return super().on_receive(message)
         return None
@@ -209,11 +250,12 @@ class RoomActor(LoopActor):
 
     def _close(self) -> None:
         if not self._turn.is_empty():
-            self._publish()  # whoever left in this very turn is owed an answer, and this is the end
-        if self.state.players:
+            self.postpone()  # whoever left in this very turn is owed an answer before the end
+        elif self.state.players:
             self._reported_empty = False
             self._registry.tell(m.RoomBusy(self.room_id))
         else:
+            self._keeping.note_end()
             self._stop()
             self._registry.tell(m.RoomEnded(self.room_id))
 
@@ -248,6 +290,7 @@ class RoomActor(LoopActor):
     def _recover(self) -> None:
         """Hold what is left against what the sessions say, which is trusted, then begin anew."""
         self._turn.changes.clear()
+        self._turn.before.clear()
         for member in strangers(self.state, self.members):
             member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
         now_ms = self._ports.clock.now_ms()
@@ -271,17 +314,63 @@ class RoomActor(LoopActor):
         self._count()
         answer_poison(self._poison)
         self._poison = None
-        self._publication.recover(self._turn)
-        self.mailbox.tell(m.SelfCheck(again=True))
+        if self._ports.ledger.commits_first:
+            self._commit()
+            return
+        if self._ports.ledger.keeps:
+            self._publication.stamp = self._keeping.note()
+        self._recovered()
+
+    def _recovered(self) -> None:
         self._wreckage = None
+        self._publication.recover(self._turn)
+        self._turn.told()
+        self._handled.clear()
+        self.mailbox.tell(m.SelfCheck(again=True))
+
+    # -- commit first, publish after
+
+    def _commit(self) -> None:
+        """Nothing is handled until it is known whether the turn is durable."""
+        self.mailbox.pause()
+        self._publication.stamp = self._keeping.commit(
+            self._moved, lambda done: self.mailbox.go_on(m.Committed(done))
+        )
+
+    def _committed(self, done: bool) -> None:
+        moved, self._moved = self._moved, []
+        if self._wreckage is not None:
+            if done:
+                self._recovered()
+            else:  # the members wait for the disk, whoever asked for something does not
+                self._keeping.refuse()
+                self._commit()
+        elif done:
+            self._tell(moved)
+        else:
+            for socket_id in moved:
+                self._ticker.note(socket_id)
+            again = self._keeping.undo(
+                self._checkpoint.players, self._checkpoint.version, self._graces, self._handled
+            )
+            self._handled.clear()
+            self.mailbox.put_back(again)
+
+    def _save_positions(self) -> None:
+        """Called by the ledger, between turns."""
+        if not self.actor_stopped.is_set():
+            self._keeping.note_positions()
 
     # -- inside
 
     def _publish(self) -> None:
-        self._publication.publish(self._turn)
-        self._checkpoint.advance(self._turn.changes)
-        self._turn.changes.clear()
-        self._mark = self._turn.mark()
+        turn, ledger = self._turn, self._ports.ledger
+        if ledger.keeps and turn.is_kept() and not (ledger.commits_first or turn.urgent):
+            self._publication.stamp = self._keeping.note()
+        self._publication.publish(turn)
+        self._checkpoint.advance(turn.changes)
+        turn.told()
+        self._mark = turn.mark()
         self._count()
 
     def _count(self) -> None:

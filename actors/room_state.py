@@ -130,14 +130,15 @@ class RoomState:
 
     # -- changes: each answers the Change, or None when nothing was to change
 
-    def join(self, player: Player, now_ms: int) -> Change | None:
+    def join(self, player: Player, now_ms: int, *, returns: bool = False) -> Change | None:
         """Seat `player`. None when the session sits already: a retried join is harmless (G5).
 
-        Raises RoomFull when `players_max` are seated.
+        Raises RoomFull when `players_max` are seated, unless the player `returns` to a seat that
+        it was promised (G6).
         """
         if player.socket_id in self.players:
             return None
-        if len(self.players) >= self.players_max:
+        if len(self.players) >= self.players_max and not returns:
             raise RoomFull(f"the room is full: {self.players_max} players")
         return self._commit(EventKind.JOINED, player, now_ms)
 
@@ -218,6 +219,16 @@ class RoomState:
         self.version = version
         for change in changes:
             self._commit(change.kind, change.player, now_ms, change.reason)
+        self._open.clear()
+        self._sealed.clear()
+
+    def revert(self, players: Mapping[SocketId, Player], version: int) -> None:
+        """Be again as at `version`, of which nobody was told anything later. O(n log n)."""
+        self.version = version
+        self.players = dict(players)
+        self.connected_count = sum(player.connected for player in players.values())
+        self._order = sorted(players)
+        self._lines = [players[socket_id].line() for socket_id in self._order]
         self._open.clear()
         self._sealed.clear()
 

@@ -8,6 +8,9 @@ behave as pykka's documentation says, with these additions:
 - `ask` from the loop's own thread answers an awaitable instead of blocking the loop.
 - `on_turn_end` runs after each drain that handled something: the place to publish from.
 - a mailbox can outlive its actor: `start(mailbox=...)` takes over what waits in it.
+- a mailbox can pause: all waits, in order, until it goes on, with one message in front of the rest.
+- an actor may `postpone` the message that it is handling: the turn ends, and the next one begins
+  with it.
 - loop actors are not in `pykka.ActorRegistry`, whose locked list makes each stop O(n); whoever
   starts them stops them.
 
@@ -44,7 +47,8 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_closed", "_loop", "_owner", "_queue", "_scheduled", "_thread_id", "limit", "patient",
+        "_closed", "_loop", "_owner", "_paused", "_queue", "_scheduled", "_thread_id", "limit",
+        "patient",
     )  # fmt: skip
 
     def __init__(self, limit: int = 65_536) -> None:
@@ -55,6 +59,7 @@ class Mailbox:
         self._owner: LoopActor | None = None
         self._scheduled = False
         self._closed = False
+        self._paused = False
         self.limit = limit
         self.patient = False
         """Set by an owner that will wake anyway soon: what is offered `lazily` waits for that."""
@@ -127,6 +132,18 @@ class Mailbox:
         if owner is not None and not self._scheduled:
             self._schedule()
 
+    def pause(self) -> None:
+        """Deliver nothing until `go_on`; what comes waits, up to the limit as always."""
+        self._paused = True
+
+    def go_on(self, message: object) -> None:
+        """End the pause, with `message` before all that waits. Loop's thread only."""
+        self._paused = False
+        if not self._closed:
+            self._queue.insert(0, Envelope(message))
+            if not self._scheduled:
+                self._schedule()
+
     def close(self) -> list[Any]:
         """Take nothing any more; the messages that were left are returned, askers answered."""
         self._closed = True
@@ -138,14 +155,14 @@ class Mailbox:
         return [entry.message if type(entry) is Envelope else entry for entry in left]
 
     def _schedule(self) -> None:
-        if not self._scheduled and self._owner is not None:
+        if not self._scheduled and self._owner is not None and not self._paused:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         self._scheduled = False
         owner = self._owner
-        if owner is not None:
+        if owner is not None and not self._paused:
             owner._drain()
             if self._queue:
                 self._schedule()
@@ -164,6 +181,7 @@ class LoopActor(pykka.Actor):
         super().__init__()
         self.actor_stopped = cast("threading.Event", StopFlag())
         self._started = False
+        self._postponed = False
         self.handling: object = None
         """The message being handled, for on_failure; None outside."""
         self._actor_ref = LoopActorRef(self)
@@ -205,6 +223,12 @@ class LoopActor(pykka.Actor):
 
     def on_turn_end(self) -> None:
         """Runs after each drain that handled a message. What it raises is a failure, as in tell."""
+
+    def postpone(self) -> None:
+        """To be called while handling a message, and nothing else done: it comes again, first in
+        the next turn. Never in a turn that began with it.
+        """
+        self._postponed = True
 
     def keeps_mailbox_on_failure(self) -> bool:
         """True where a supervisor starts a successor on the same mailbox."""
@@ -258,6 +282,12 @@ class LoopActor(pykka.Actor):
                 self.mailbox.put_back(entries[handled:])
                 self._end()
                 raise
+            if self._postponed:
+                self._postponed = False
+                handled -= 1
+                self.mailbox.put_back(entries[handled:])
+                del entries[handled:]
+                break
         if handled and not stopped.is_set():
             self.handling = None
             try:
@@ -273,7 +303,7 @@ class LoopActor(pykka.Actor):
         self.handling = envelope.message
         try:
             response = self._handle_receive(envelope.message)
-            if envelope.reply_to is not None:
+            if envelope.reply_to is not None and not self._postponed:
                 envelope.reply_to.set(response)
         except Exception:
             if envelope.reply_to is None:

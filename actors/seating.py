@@ -2,7 +2,8 @@
 
 Owns the rules of membership: what a join, a resume, a loss or a leave changes, in the state and
 among the members, and what is owed for it at the end of the turn. Called by room.py, one message
-at a time. A message from a session counts only where its outlet is the member's present one.
+at a time. A message from a session counts only where its outlet is the member's present one. Says
+nothing to anybody: all that it leaves in the turn is told, or undone, as a whole.
 """
 
 from collections.abc import Callable
@@ -11,26 +12,26 @@ from typing import Any, Final
 from actors import messages as m
 from actors.errors import NotInRoom, ResumeExpired, Unavailable
 from actors.ids import SocketId
-from actors.members import Hearing, Member
+from actors.members import Absent, Hearing, Member
 from actors.ports import Eviction, Left, Outlet, Ports, StateReason
-from actors.publication import (
+from actors.recovery import OPERATIONS_MAX
+from actors.room_state import Change, LeaveReason, Motion, Player, RoomState
+from actors.timers import Graces, Ticker
+from actors.turn import (
+    Fact,
     OweAnswer,
     OweDone,
+    OweEviction,
     OweJoined,
     OweResumed,
     OweState,
     OweVerdict,
     Turn,
 )
-from actors.recovery import OPERATIONS_MAX
-from actors.room_state import Change, LeaveReason, Motion, Player, RoomState
-from actors.timers import Graces, Ticker
 
 
 class Seating:
-    """`publish` says what the turn holds so far; it is called in the middle of a turn only where
-    order demands it. `operations` are the last changes, for the operator.
-    """
+    """`operations` are the last changes, for the operator."""
 
     def __init__(
         self,
@@ -40,7 +41,6 @@ class Seating:
         ports: Ports,
         graces: Graces,
         ticker: Ticker,
-        publish: Callable[[], None],
         operations: list[tuple[str, str]],
     ) -> None:
         self._state: Final = state
@@ -49,10 +49,27 @@ class Seating:
         self._ports: Final = ports
         self._graces: Final = graces
         self._ticker: Final = ticker
-        self._publish: Final = publish
         self.operations: Final = operations
         self.laggards: list[Member] = []
         """Whose outlets took frames again after they had skipped moves."""
+
+    def must_wait(self, message: object) -> bool:
+        """What the turn holds has to be told before `message` is handled: whoever joined before
+        something is said hears it once, and who leaves after it hears it still.
+        """
+        turn = self._turn
+        if turn.urgent:
+            return True
+        match message:
+            case m.Say():
+                return turn.has_fresh
+            case m.Leave(outlet):
+                return turn.has_said and outlet.socket_id in self._members
+            case m.Join(profile=profile):  # whoever is owed its seat gets it before it loses it
+                return turn.has_fresh and bool(self._others_of(profile.person))
+            case m.Kick():  # it is undone alone
+                return not turn.is_empty()
+        return False
 
     # -- requests
 
@@ -62,33 +79,23 @@ class Seating:
             return
         member = self._members.get(outlet.socket_id)
         if member is not None and member.outlet is outlet:
+            self._touch(outlet.socket_id)
             serial = member.issue_token()
             self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
             return
         if member is not None:  # the same session by another seat: this one came too late
             raise Unavailable("this session's player is still here: resume, or wait for its end")
         profile = message.profile
-        self._make_way(profile.person)
-        now_ms = self._ports.clock.now_ms()
-        player = Player(
-            outlet.socket_id,
-            profile.user_id,
-            profile.display_name,
-            profile.attributes,
-            now_ms,
-            Motion(profile.x, profile.y, now_ms),
-            profile.hide_position,
+        for other in self._others_of(profile.person):
+            self._dismiss(
+                other, LeaveReason.REPLACED, "replaced by a newer session of the same user"
+            )
+        member = self._seat(message, message.first_serial)
+        self._turn.owed.append(
+            OweJoined(outlet, member, message.first_serial, message.asked_s, True)
         )
-        change = self._state.join(player, now_ms)
-        assert change is not None
-        first = message.first_serial
-        member = Member(outlet, profile.person, serial=first, confirmed=first)
-        self._members[outlet.socket_id] = member
-        self._changed(change)
-        self._turn.has_fresh = True
-        self._turn.owed.append(OweJoined(outlet, member, first, message.asked_s, True))
-        self._ports.metrics.player_joined()
         waited_s = self._ports.clock.monotonic_s() - message.asked_s
+        player = self._state.players[outlet.socket_id]
         self._fact("player_joined", player, duration_ms=round(waited_s * 1000, 3))
 
     def resume(self, message: m.Resume) -> None:
@@ -96,15 +103,18 @@ class Seating:
         if not self._still_wanted(message):
             return
         member = self._members.get(message.socket_id)
+        if member is None:
+            member = self._recall(message)
         if member is None or not (member.oldest_good_serial() <= message.serial <= member.serial):
             self._ports.metrics.resume_ended("expired")
             raise ResumeExpired("the token is outdated, or its player is gone")
+        self._touch(message.socket_id)
         change = self._state.resume(message.socket_id, self._ports.clock.now_ms())
         serial = member.issue_token(message.serial)
         succeeds, member.outlet = member.outlet, outlet
         member.hearing = Hearing.FRESH
         member.missed_moves = False
-        same_epoch = message.epoch == self._state.epoch
+        same_epoch = message.epoch == self._state.epoch and member.stamp is not None
         self._turn.has_fresh = True
         self._turn.owed.append(
             OweResumed(
@@ -148,8 +158,6 @@ class Seating:
 
     def say(self, message: m.Say) -> None:
         self._seated(message.outlet)
-        if self._turn.has_fresh:
-            self._publish()  # whoever joined before this message gets it, and nothing twice
         socket_id = message.outlet.socket_id
         said = self._ports.encoder.said(self._state.room_id, socket_id, message.event, message.data)
         self._state.touch(socket_id, self._ports.clock.now_ms())
@@ -170,12 +178,26 @@ class Seating:
         outlet = message.outlet
         member = self._members.get(outlet.socket_id)
         if member is not None and member.outlet is outlet:
-            if self._turn.has_said:
-                self._publish()  # what was said while it was here is still its to hear
             self._remove(outlet.socket_id, message.reason)
         self._turn.owed.append(OweAnswer(outlet, Left(self._state.version)))
 
     # -- what happens to members
+
+    def heard(self, message: m.Heard) -> None:
+        """Its newest token arrived, so the older ones are void, also after a restart."""
+        member = self._members.get(message.outlet.socket_id)
+        if member is None or member.outlet is not message.outlet:
+            return
+        oldest_good = member.oldest_good_serial()
+        if oldest_good != member.confirmed:
+            self._touch(message.outlet.socket_id)
+            member.confirmed = oldest_good
+
+    def kick(self, message: m.Kick) -> None:
+        """Harmless where there is no such player."""
+        if message.socket_id in self._members:
+            self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
+            self._turn.urgent = True
 
     def lost(self, message: m.Lost) -> None:
         outlet = message.outlet
@@ -185,6 +207,7 @@ class Seating:
 
     def lose(self, socket_id: SocketId, member: Member) -> None:
         """Shown as lost, and its grace runs; what of that is so already stays as it is."""
+        self._remember(socket_id)
         change = self._state.lose(socket_id, self._ports.clock.now_ms())
         member.hearing = Hearing.LOST
         if change is not None or socket_id not in self._graces.socket_ids():
@@ -222,27 +245,73 @@ class Seating:
             ):
                 self._remove(grace.socket_id, LeaveReason.TIMEOUT)
 
-    def _make_way(self, person: str) -> None:
-        """Under one_session_per_user the newest session of a person replaces the others."""
+    def _others_of(self, person: str) -> list[SocketId]:
+        """Under one_session_per_user, the sessions that a newer one of `person` replaces."""
         if not self._ports.settings.one_session_per_user:
-            return
-        others = [key for key, member in self._members.items() if member.person == person]
-        if others and self._turn.has_fresh:
-            self._publish()  # whoever is owed its seat gets it before it loses it
-        for socket_id in others:
-            member = self._members[socket_id]
-            self._remove(socket_id, LeaveReason.REPLACED)
-            member.outlet.evict(Eviction.REPLACED, "replaced by a newer session of the same user")
+            return []
+        return [key for key, member in self._members.items() if member.person == person]
+
+    def _dismiss(self, socket_id: SocketId, reason: LeaveReason, detail: str) -> None:
+        """Remove somebody who did not ask for it, and have it told so."""
+        outlet = self._members[socket_id].outlet
+        self._remove(socket_id, reason)
+        why = Eviction.KICKED if reason is LeaveReason.KICKED else Eviction.REPLACED
+        self._turn.owed.append(OweEviction(outlet, why, detail))
 
     def _remove(self, socket_id: SocketId, reason: LeaveReason) -> None:
+        self._remember(socket_id)
         change = self._state.leave(socket_id, reason, self._ports.clock.now_ms())
         del self._members[socket_id]
         if change is not None:
             self._changed(change)
-            self._ports.metrics.player_left(reason.value)
             self._fact("player_left", change.player, reason=reason.value)
 
+    def _seat(self, message: m.Join | m.Resume, serial: int, *, returns: bool = False) -> Member:
+        """A new player, with the token `serial` as its first. Raises RoomFull."""
+        outlet, profile = message.outlet, message.profile
+        now_ms = self._ports.clock.now_ms()
+        player = Player(
+            outlet.socket_id,
+            profile.user_id,
+            profile.display_name,
+            profile.attributes,
+            now_ms,
+            Motion(profile.x, profile.y, now_ms),
+            profile.hide_position,
+        )
+        self._remember(outlet.socket_id)
+        change = self._state.join(player, now_ms, returns=returns)
+        assert change is not None
+        member = Member(outlet, profile.person, serial=serial, confirmed=serial)
+        self._members[outlet.socket_id] = member
+        self._changed(change)
+        self._turn.has_fresh = True
+        return member
+
+    def _recall(self, message: m.Resume) -> Member | None:
+        """Seat who was told so in the last moments before a restart, which the store lacks."""
+        now_s = self._ports.clock.monotonic_s()
+        if not self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s):
+            return None
+        member = self._seat(message, message.serial, returns=True)
+        # The client holds that token, so nothing is owed of it; the resume gives the next one.
+        member.owes_token = False
+        member.outlet = Absent(message.socket_id)
+        self._turn.recalled.append(message.socket_id)
+        return member
+
     # -- inside
+
+    def _remember(self, socket_id: SocketId) -> None:
+        """Note how the member was before the turn, in case that has to be undone."""
+        if self._ports.ledger.keeps and socket_id not in self._turn.before:
+            member = self._members.get(socket_id)
+            self._turn.before[socket_id] = member.copy() if member is not None else None
+
+    def _touch(self, socket_id: SocketId) -> None:
+        """Its tokens change: to be kept, although no event says so."""
+        self._remember(socket_id)
+        self._turn.touched[socket_id] = None
 
     def _changed(self, change: Change) -> None:
         self._turn.changes.append(change)
@@ -266,15 +335,8 @@ class Seating:
         return True
 
     def _fact(self, event: str, player: Player, **details: object) -> None:
-        self._ports.log.info(
-            event,
-            room_id=self._state.room_id,
-            socket_id=player.socket_id,
-            user_id=player.user_id,
-            playerCount=len(self._state.players),
-            version=self._state.version,
-            **details,
-        )
+        state = self._state
+        self._turn.facts.append(Fact(event, player, len(state.players), state.version, details))
 
 
 HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {
@@ -287,6 +349,8 @@ HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {
     m.Describe: Seating.describe,
     m.Leave: Seating.leave,
     m.Lost: Seating.lost,
+    m.Heard: Seating.heard,
+    m.Kick: Seating.kick,
     m.Drained: Seating.drained,
     m.GraceEnded: Seating.grace_ended,
 }

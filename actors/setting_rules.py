@@ -22,6 +22,7 @@ class Group(Enum):
 
     LISTENING = "listening"
     IDENTITY = "identity"
+    STORAGE = "storage"
     ROOMS = "rooms"
     CONNECTIONS = "limits of one connection"
     LIVENESS = "heartbeats and losses"

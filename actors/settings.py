@@ -22,6 +22,14 @@ class AuthMode(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+class Durability(StrEnum):
+    """What outlives the process: nothing; all but the last moments; whatever anyone was told."""
+
+    MEMORY = "memory"
+    FAST = "fast"
+    JOURNAL = "journal"
+
+
 class LogFormat(StrEnum):
     """`auto` is `console` on a terminal, else `json`."""
 
@@ -48,7 +56,7 @@ _PATH: Final = r"[^\x00-\x1f\x7f]{0,4096}"
 _DAY_S: Final = 86_400
 _MIB: Final = 1_048_576
 # Short, so that a setting stays a row: the headings of `Group`.
-_L, _I, _R, _C, _H, _S, _O = Group
+_L, _I, _D, _R, _C, _H, _S, _O = Group
 
 
 # fmt: off
@@ -78,8 +86,6 @@ class Settings:
     close_timeout_s: Annotated[float, Rule(_L, "a connection that is being closed is cut off after "
         "this", 0.01, 300)] = 10
     drain_s: Annotated[float, Rule(_L, "longest drain after SIGTERM", 0, 300)] = 5
-    data_dir: Annotated[str, Rule(_L, "folder for data, by default one for each user; this build "
-        "keeps all in memory and writes nothing there", pattern=_PATH, expected="a folder")] = ""
 
     auth: Annotated[AuthMode, Rule(_I, "who vouches for a userId; anonymous: nobody",
         expected="anonymous (this build has no jwt yet)")] = AuthMode.ANONYMOUS
@@ -87,6 +93,25 @@ class Settings:
         "whoever reaches the port may call himself anybody")] = False
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
         "the one before")] = False
+
+    data_dir: Annotated[str, Rule(_D, "folder of the database and the keys, made when missing; "
+        "by default one for each user", pattern=_PATH, expected="a folder")] = ""
+    durability: Annotated[Durability, Rule(_D, "what outlives the process: memory: nothing; fast: "
+        "all but the last flush_ms; journal: whatever anyone was told")] = Durability.FAST
+    flush_ms: Annotated[int, Rule(_D, "changes are written this much later, together",
+        1, 10_000)] = 50
+    position_save_s: Annotated[float, Rule(_D, "positions are written this often, in fast",
+        0.01, _DAY_S)] = 5
+    commit_timeout_s: Annotated[float, Rule(_D, "a change that the disk does not take within this "
+        "is undone: unavailable", 0.01, 300)] = 2
+    store_stall_s: Annotated[float, Rule(_D, "a write that takes longer is told as a stall",
+        0.01, 300)] = 1
+    store_retry_s: Annotated[float, Rule(_D, "after a failed write, the next one comes this much "
+        "later", 0.01, 300)] = 1
+    journal_bytes_max: Annotated[int, Rule(_D, "the journal is folded into the rooms' rows when "
+        "it is longer", 1024, 1024 * _MIB)] = 4 * _MIB
+    stored_rooms_max: Annotated[int, Rule(_D, "stored rooms; beyond, an empty one is not kept",
+        1, 1_000_000_000)] = 1_000_000
 
     players_max: Annotated[int, Rule(_R, "players of a room, lost ones included; beyond: roomFull",
         1, 1_000_000)] = 1000

@@ -48,6 +48,14 @@ class Graces:
         self._wait()
         return None
 
+    def end_now(self, socket_id: SocketId, outlet: Outlet) -> None:
+        """A grace that was over, and whose end was undone: it is over again."""
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.appendleft(Grace(self._clock.monotonic_s(), socket_id, outlet))
+        self.stop()
+        self._wait()
+
     def all(self) -> Sequence[Grace]:
         """Those that wait, for a successor."""
         return tuple(self._queue or ())

@@ -1,8 +1,9 @@
-"""Resume tokens: who, which session, which room, signed. PURE: the key is an argument.
+"""Resume tokens: who, which session, which room, signed. PURE: the keys are an argument.
 
 A token is `<claims>.<signature>`, both URL-safe base64 without padding: the claims as
 fields with a NUL between, the signature the first 16 bytes of HMAC-SHA-256 over them. It carries
-all that is needed to seat a player again, so that a server that forgot the player still can.
+all that is needed to seat a player again, so that a server that forgot the player still can, and
+says when the player was seated, so that a server that knows better will not (recall.py).
 """
 
 import hmac
@@ -12,36 +13,44 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import RoomId, SocketId
+from actors.keys import KeyRing
 from actors.privacy import Privacy
+from actors.records import LONG_KEPT, Stamp
 
 SIGNATURE_BYTES: Final = 16
 TOKEN_CHARS_MAX: Final = 2048
 """A longer one is not looked at: 128 characters of a user's name are at most 512 bytes."""
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeClaims:
-    """What a token says. `serial` (>= 1) counts the tokens of one player in one room."""
+    """What a token says. `serial` (>= 1) counts the tokens of one player in one room, `stamp` is
+    when the player was seated there.
+    """
 
     room_id: RoomId
     socket_id: SocketId
     person: str
     privacy: Privacy
     serial: int
+    stamp: Stamp = LONG_KEPT
 
 
-def mint(key: bytes, claims: ResumeClaims) -> str:
-    """The token for `claims`; about 300 characters at most for ASCII names."""
+def mint(keys: KeyRing, claims: ResumeClaims) -> str:
+    """The token for `claims`; about 400 characters at most for ASCII names."""
     flags = f"{claims.privacy.hide_user_id:d}{claims.privacy.hide_position:d}"
     # NUL separates: none of the fields can hold one.
-    fields = (_VERSION, claims.room_id, claims.socket_id, str(claims.serial), flags, claims.person)
-    body = "\0".join(fields).encode()
-    return f"{_encode(body)}.{_encode(_sign(key, body))}"
+    run, mark = claims.stamp
+    body = (
+        f"{_VERSION}\0{claims.room_id}\0{claims.socket_id}\0{claims.serial}\0{run}\0{mark}"
+        f"\0{flags}\0{claims.person}"
+    ).encode()
+    return f"{_encode(body)}.{_encode(_sign(keys.signing[0], body))}"
 
 
-def verify(key: bytes, token: str) -> ResumeClaims | None:
-    """The claims of `token`, or None when it is not one that `key` signed."""
+def verify(keys: KeyRing, token: str) -> ResumeClaims | None:
+    """The claims of `token`, or None when it is not one that a key of `keys` signed."""
     if len(token) > TOKEN_CHARS_MAX or not token.isascii():
         return None
     body_text, dot, signature_text = token.partition(".")
@@ -51,13 +60,20 @@ def verify(key: bytes, token: str) -> ResumeClaims | None:
         body, signature = _decode(body_text), _decode(signature_text)
     except (Base64Error, ValueError):
         return None
-    if not hmac.compare_digest(signature, _sign(key, body)):
+    if not any(hmac.compare_digest(signature, _sign(key, body)) for key in keys.signing):
         return None
-    version, room_id, socket_id, serial, flags, person = body.decode().split("\0")
+    version, *fields = body.decode().split("\0")
     if version != _VERSION:
         return None
-    privacy = Privacy(flags[0] == "1", flags[1] == "1")
-    return ResumeClaims(RoomId(room_id), SocketId(socket_id), person, privacy, int(serial))
+    room_id, socket_id, serial, run, mark, flags, person = fields
+    return ResumeClaims(
+        RoomId(room_id),
+        SocketId(socket_id),
+        person,
+        Privacy(flags[0] == "1", flags[1] == "1"),
+        int(serial),
+        Stamp(int(run), int(mark)),
+    )
 
 
 def _sign(key: bytes, body: bytes) -> bytes:

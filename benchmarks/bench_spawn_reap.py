@@ -22,10 +22,12 @@ from typing import Any, Final
 import pykka
 import uvloop
 
+from actors.directory import Directory
 from actors.ids import RoomId, SocketId, UserId
+from actors.ledger import Forgetful
 from actors.messages import Join, Profile
 from actors.ports import Census, Ports
-from actors.registry import Directory, RegistryActor
+from actors.registry import RegistryActor
 from actors.runtime import Mailbox
 from actors.settings import Settings
 from benchmarks.bench_mailbox import THREAD
@@ -109,7 +111,7 @@ class _Silent:
 
 def _ports(clock: HandClock) -> Ports:
     silent: Any = _Silent()
-    return Ports(clock, silent, silent, silent, silent, Census(), Settings())
+    return Ports(clock, silent, silent, silent, silent, Census(), Forgetful(), Settings())
 
 
 async def _rounds(rooms: int, rounds: int) -> Figures:

@@ -14,16 +14,24 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
+from actors.directory import Directory
 from actors.ids import SocketId
-from actors.ports import Census, Clock, Log, Ports
-from actors.registry import Directory, RegistryActor
+from actors.keys import KeyRing, derived
+from actors.ledger import Forgetful, StoreLedger, StoreThread
+from actors.ports import Census, Clock, Ledger, Log, Ports
+from actors.registry import RegistryActor
 from actors.runtime import Mailbox
-from actors.settings import Settings
+from actors.settings import Durability, Settings
+from actors.stores.keeper import Keeper
+from actors.stores.port import Opened, StoreFault
+from actors.stores.sqlite import SqliteStore
 from transport.clock import LoopClock
+from transport.data_dir import DataDir, DataDirUnusable
 from transport.door import Door
 from transport.encoding import WireEncoder
 from transport.host import Host
@@ -37,42 +45,58 @@ from transport.wire import dumps
 
 SOCKET_ID_BYTES: Final = 9
 """12 characters of URL-safe base64: 72 random bits."""
+STORE_DRAIN_S: Final = 1.0
+"""So much of `drain_s` (half of it, if that is less) is left for the store."""
+STORE_DRAIN_LEAST_S: Final = 0.25
+"""Also with `drain_s = 0` the store gets this long."""
 RECONNECT_SPREAD: Final = (0.05, 0.8)
 """Whoever is sent off comes back within this part of the grace, each at a time of its own."""
 
 
 def run(settings: Settings, warnings: Sequence[str], version: str) -> int:
-    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where it could not listen or was
-    told twice to stop.
+    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where it could not start, could not
+    store everything at its end, or was told twice to stop.
     """
     return uvloop.run(_serve(settings, warnings, version))
 
 
 class Application:
-    """Everything, wired. `new_name` gives a URL-safe text of so many random bytes."""
+    """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept.
+    `new_name` gives a URL-safe text of so many random bytes.
+    """
 
     def __init__(
         self,
         settings: Settings,
         log: Log,
         clock: Clock,
-        key: bytes,
+        keys: KeyRing,
         version: str,
+        store: tuple[StoreThread, Opened] | None = None,
         new_name: Callable[[int], str] = secrets.token_urlsafe,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
+        self.keys = keys
+        """May be replaced at any time; what the ones before signed must still verify."""
+        self.ledger: StoreLedger | None = None
+        epoch = 0
+        if store is not None:
+            thread, opened = store
+            epoch = opened.epoch
+            self.ledger = StoreLedger(thread, opened, clock, settings, log, self.metrics)
+        ledger: Ledger = Forgetful() if self.ledger is None else self.ledger
         roster = SessionRoster()
         encoder = WireEncoder(settings.players_max, settings.tick_ms)
-        ports = Ports(clock, encoder, roster, log, self.metrics, self.census, settings)
-        self.directory: Final = Directory(Mailbox(settings.mailbox_messages_max))
+        ports = Ports(clock, encoder, roster, log, self.metrics, self.census, ledger, settings)
+        self.directory: Final = Directory(Mailbox(settings.mailbox_messages_max), epoch=epoch)
         self.registry: Final = RegistryActor.start(
             ports, self.directory, mailbox=self.directory.registry
         )
         host = Host(
             settings,
             clock,
-            key,
+            lambda: self.keys,
             self.directory.mailbox_for,
             self.directory.mailbox_of,
             roster,
@@ -83,13 +107,34 @@ class Application:
         def new_session(link: Link) -> Session:
             return Session(host, link, SocketId(new_name(SOCKET_ID_BYTES)))
 
-        self.door: Final = Door(settings, clock, log, new_session, self.metrics.exposition)
+        self.door: Final = Door(
+            settings, clock, log, new_session, self.metrics.exposition, self._store_trouble
+        )
         self.server: Final = Server(settings, self.door)
         self.metrics.watch(
             connections=lambda: self.door.admission.open_count,
             rooms=lambda: len(self.directory.rooms),
             players=lambda: self.census.players,
         )
+        if self.ledger is not None:
+            kept = self.ledger
+            self.metrics.watch_store(lambda: kept.trouble is None, lambda: kept.rooms_waiting)
+
+    def _store_trouble(self) -> tuple[str | None, bool]:
+        if self.ledger is None:
+            return None, False
+        return self.ledger.trouble, self.ledger.commits_first
+
+    async def commit_all(self, timeout_s: float) -> bool:
+        """Make durable whatever is not, within `timeout_s`; whether it is."""
+        if self.ledger is None:
+            return True
+        idle = asyncio.Event()
+        self.ledger.drain(idle.set)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(idle.wait(), timeout_s)
+        self.ledger.stop()
+        return idle.is_set()
 
 
 async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> int:
@@ -109,17 +154,30 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
     logging.getLogger("pykka").setLevel(logging.CRITICAL)  # failures are told by our own log
     loop.set_exception_handler(lambda _, context: _tell_fault(log, context))
     _raise_open_files()
-    app = Application(settings, log, clock, secrets.token_bytes(32), version)
-    app.metrics.watch_log(lambda: log.dropped_total)
-    stop = asyncio.Event()
-    _watch_signals(loop, stop, log)
+    data = DataDir(Path(settings.data_dir), secrets.token_bytes)
+    keeper: Keeper | None = None
     try:
+        if settings.durability is Durability.MEMORY:
+            app = Application(settings, log, clock, derived(secrets.token_bytes(32)), version)
+        else:
+            data.lock()
+            keys = data.keys()
+            keeper = Keeper(_store_of(settings))
+            opened = await keeper.open(clock.now_ms())
+            for remark in opened.remarks:
+                log.error("store_set_aside", error=remark)
+            app = Application(settings, log, clock, keys, version, (keeper, opened))
+        app.metrics.watch_log(lambda: log.dropped_total)
+        stop = asyncio.Event()
+        _watch_signals(loop, stop, log)
+        loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
         await app.server.listen()
+    except (DataDirUnusable, StoreFault) as error:
+        return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:
-        log.error("server_not_started", error=str(error), host=settings.host, port=settings.port)
-        sys.stderr.write(f"vaultmeet: cannot listen on {settings.host}:{settings.port}: {error}\n")
-        log.close()
-        return 1
+        return _not_started(
+            log, settings, f"cannot listen on {settings.host}:{settings.port}: {error}"
+        )
     gc.collect()
     gc.freeze()  # what is there now stays: no collection needs to look at it again
     gc.set_threshold(10_000, 20, 10)
@@ -129,14 +187,61 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         port=app.server.port,
         version=version,
         auth=settings.auth.value,
+        durability=settings.durability.value,
     )
     await stop.wait()
+    code = await _end(app, keeper, settings, clock, log)
+    data.unlock()
+    log.close()
+    return code
+
+
+async def _end(
+    app: Application, keeper: Keeper | None, settings: Settings, clock: Clock, log: StructuredLog
+) -> int:
+    """The drain. Connections may take `drain_s` less what the store is left; 1 where changes were
+    not stored by then.
+    """
     log.info("server_draining", connections=app.door.admission.open_count)
-    cut = await app.server.drain(_reconnect_times(settings))
+    store_s = 0.0 if keeper is None else min(STORE_DRAIN_S, settings.drain_s / 2)
+    until_s = clock.monotonic_s() + settings.drain_s
+    cut = await app.server.drain(_reconnect_times(settings), leave_s=store_s)
+    stored = await app.commit_all(max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S))
+    if not stored and app.ledger is not None:
+        log.error("store_not_drained", roomsWaiting=app.ledger.rooms_waiting)
+    if keeper is not None and stored:
+        await keeper.close()
     await app.registry.stop()
     log.info("server_stopped", cutOff=cut)
+    return 0 if stored else 1
+
+
+def _store_of(settings: Settings) -> SqliteStore:
+    return SqliteStore(
+        Path(settings.data_dir),
+        flush=settings.durability is Durability.JOURNAL,
+        journal_bytes_max=settings.journal_bytes_max,
+        rooms_max=settings.stored_rooms_max,
+    )
+
+
+def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
+    log.error("server_not_started", error=why, host=settings.host, port=settings.port)
+    sys.stderr.write(f"vaultmeet: {why}\n")
     log.close()
-    return 0
+    return 1
+
+
+def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
+    """On SIGHUP: somebody rotated them."""
+    if app.ledger is None:
+        return
+    try:
+        app.keys = data.keys()
+    except DataDirUnusable as error:
+        log.error("keys_not_reloaded", error=str(error))
+    else:
+        log.info("keys_reloaded", signingKeys=len(app.keys.signing))
 
 
 def _reconnect_times(settings: Settings) -> Callable[[], int]:

@@ -11,6 +11,7 @@ from actors.errors import NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
 from actors.permissions import Permission, grant_for
 from actors.privacy import Privacy, shown_user_id
+from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.tokens import ResumeClaims, mint, verify
 from transport import requests as r
@@ -37,7 +38,7 @@ def new_seat(
     privacy: Privacy,
 ) -> Seat:
     """A seat that waits for the room's answer."""
-    shown = shown_user_id(host.key, room_id, person, privacy)
+    shown = shown_user_id(host.keys.pseudonym, room_id, person, privacy)
     mailbox = host.mailbox_for(room_id)
     return Seat(session, link, room_id, mailbox, socket_id, person, shown, privacy)
 
@@ -99,7 +100,7 @@ def rejoin_message(host: Host, seat: Seat) -> m.Join:
 
 def verified_claims(host: Host, request: r.ResumeRoom) -> ResumeClaims:
     """What the token says. Raises ResumeExpired where it is forged or another room's."""
-    claims = verify(host.key, request.token)
+    claims = verify(host.keys, request.token)
     if claims is None or claims.room_id != request.room_id:
         host.metrics.resume_ended("expired")
         raise ResumeExpired("the token is not one of this room")
@@ -109,6 +110,8 @@ def verified_claims(host: Host, request: r.ResumeRoom) -> ResumeClaims:
 def resume_message(host: Host, seat: Seat, claims: ResumeClaims, request: r.ResumeRoom) -> m.Resume:
     """Valid until `join_timeout_s` from now."""
     now_s = host.clock.monotonic_s()
+    hidden = claims.privacy.hide_position
+    profile = m.Profile(seat.user_id, None, 0.0, 0.0, {}, hidden, claims.person)
     return m.Resume(
         seat,
         claims.room_id,
@@ -118,13 +121,15 @@ def resume_message(host: Host, seat: Seat, claims: ResumeClaims, request: r.Resu
         request.version,
         now_s,
         now_s + host.settings.join_timeout_s,
+        profile,
+        claims.stamp,
     )
 
 
-def token_for(host: Host, seat: Seat, serial: int) -> str:
+def token_for(host: Host, seat: Seat, serial: int, stamp: Stamp) -> str:
     """The resume token of who sits in `seat`."""
-    claims = ResumeClaims(seat.room_id, seat.socket_id, seat.person, seat.privacy, serial)
-    return mint(host.key, claims)
+    claims = ResumeClaims(seat.room_id, seat.socket_id, seat.person, seat.privacy, serial, stamp)
+    return mint(host.keys, claims)
 
 
 def permission_fields(room_id: RoomId) -> dict[str, object]:

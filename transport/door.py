@@ -11,7 +11,7 @@ from actors.ports import Clock, Log
 from actors.settings import Settings
 from transport.admission import Admission
 from transport.deadlines import Deadlines
-from transport.http import HttpResponse, respond
+from transport.http import HttpResponse, Readiness, respond
 from transport.link import CloseCode, Link
 from transport.session import Session
 
@@ -37,7 +37,9 @@ class Guest(Link, Protocol):
 
 
 class Door:
-    """`new_session` makes the session of an open connection; `metrics` is the scrape's text."""
+    """`new_session` makes the session of an open connection; `metrics` is the scrape's text;
+    `store` says what is the matter with the store and whether joins wait for it.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Door:
         log: Log,
         new_session: Callable[[Link], Session],
         metrics: Callable[[], tuple[bytes, str]],
+        store: Callable[[], tuple[str | None, bool]] = lambda: (None, False),
     ) -> None:
         self.settings: Final = settings
         self.clock: Final = clock
@@ -56,6 +59,7 @@ class Door:
         """Called when the last one has left."""
         self._new_session: Final = new_session
         self._metrics: Final = metrics
+        self._store: Final = store
         self._handshakes = Deadlines[Guest](clock, settings.handshake_timeout_s, self._shut_out)
         # Pings go out a little early and their answers are looked for a little late, in groups;
         # together never later than heartbeat_s + heartbeat_timeout_s.
@@ -92,7 +96,8 @@ class Door:
             self.admission.closed(guest.address)
 
     def respond(self, method: str, path: str) -> HttpResponse:
-        return respond(method, path, not self.admission.draining, self._metrics)
+        readiness = Readiness(self.admission.draining, *self._store())
+        return respond(method, path, readiness, self._metrics)
 
     def drain(self, wait_ms: Callable[[], int]) -> None:
         """Take nobody in, and send everybody off with a time of their own to come back."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.ids import RoomId
+from actors.keys import KeyRing
 from actors.ports import Clock, Log, Metrics
 from actors.runtime import Mailbox
 from actors.settings import Settings
@@ -12,11 +13,11 @@ from transport.roster import SessionRoster
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`key` signs tokens and makes pseudonyms."""
+    """`key_ring` gives the keys as they are now: they may be rotated."""
 
     settings: Settings
     clock: Clock
-    key: bytes
+    key_ring: Callable[[], KeyRing]
     mailbox_for: Callable[[RoomId], Mailbox]
     """Where a join goes."""
     mailbox_of: Callable[[RoomId], Mailbox]
@@ -24,6 +25,11 @@ class Host:
     roster: SessionRoster
     log: Log
     metrics: Metrics
+
+    @property
+    def keys(self) -> KeyRing:
+        """What signs tokens and makes pseudonyms."""
+        return self.key_ring()
 
     @property
     def grace_ms(self) -> int:

@@ -37,13 +37,32 @@ class HttpResponse:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the server takes joins. `store` is `stalled` or `failing` where writes do not get
+    through, which matters for joins only where they wait for it (`store_needed`).
+    """
+
+    draining: bool = False
+    store: str | None = None
+    store_needed: bool = False
+
+    def answer(self) -> tuple[HTTPStatus, bytes]:
+        """Status and body of `/readyz`."""
+        store = f',"store":"{self.store}"' if self.store else ""
+        if self.draining:
+            return HTTPStatus.SERVICE_UNAVAILABLE, f'{{"status":"draining"{store}}}\n'.encode()
+        if self.store and self.store_needed:
+            return HTTPStatus.SERVICE_UNAVAILABLE, f'{{"status":"unavailable"{store}}}\n'.encode()
+        return HTTPStatus.OK, f'{{"status":"ready"{store}}}\n'.encode()
+
+
 def respond(
-    method: str, path: str, ready: bool, metrics: Callable[[], tuple[bytes, str]]
+    method: str, path: str, readiness: Readiness, metrics: Callable[[], tuple[bytes, str]]
 ) -> HttpResponse:
     """The answer to a request for `path`, whose query string is ignored.
 
-    `ready` is whether the server takes joins. `metrics` gives body and content type; it is called
-    only when they are asked for.
+    `metrics` gives body and content type; it is called only when they are asked for.
     """
     status, content_type = HTTPStatus.OK, _JSON
     headers: tuple[tuple[str, str], ...] = _ALWAYS
@@ -53,10 +72,8 @@ def respond(
             headers = (("Allow", ", ".join(_METHODS)), *_ALWAYS)
         case "/healthz":
             body = b'{"status":"ok"}\n'
-        case "/readyz" if ready:
-            body = b'{"status":"ready"}\n'
         case "/readyz":
-            status, body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"draining"}\n'
+            status, body = readiness.answer()
         case "/metrics":
             body, content_type = metrics()
         case _:

@@ -19,6 +19,9 @@ _RESUME_OUTCOMES: Final = ("resumed", "joined", "expired")
 _ERROR_CODES: Final = tuple(refusal.code for refusal in REFUSALS)
 # From one turn of the loop to the default deadline of a join.
 _JOIN_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+# From a write without a flush to the point where a stall is told.
+_COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_STORE_ERROR_CODES: Final = ("store", "unusable", "full", "readOnly", "damaged")
 
 
 class PrometheusMetrics:
@@ -74,6 +77,22 @@ class PrometheusMetrics:
             registry=registry,
             buckets=_JOIN_SECONDS,
         )
+        self._records = Counter(
+            "vaultmeet_store_records", "Changed rooms written to the store.", registry=registry
+        )
+        self._commit_seconds = Histogram(
+            "vaultmeet_store_commit_seconds",
+            "From handing a batch to the store to its being durable.",
+            registry=registry,
+            buckets=_COMMIT_SECONDS,
+        )
+        self._store_errors = _labelled(
+            registry,
+            "vaultmeet_store_errors",
+            "What the store did not do.",
+            "code",
+            _STORE_ERROR_CODES,
+        )
 
     def player_joined(self) -> None:
         self._joins.inc()
@@ -98,6 +117,25 @@ class PrometheusMetrics:
 
     def join_answered(self, seconds: float) -> None:
         self._join_seconds.observe(seconds)
+
+    def store_committed(self, records: int, seconds: float) -> None:
+        self._records.inc(records)
+        self._commit_seconds.observe(seconds)
+
+    def store_failed(self, code: str) -> None:
+        self._store_errors[code].inc()
+
+    def watch_store(self, healthy: Callable[[], bool], rooms_waiting: Callable[[], int]) -> None:
+        """Ask these for the store's gauges, at each scrape. Once a registry."""
+        registry = self._registry
+        Gauge(
+            "vaultmeet_store_healthy", "1 while writes get through, else 0.", registry=registry
+        ).set_function(healthy)
+        Gauge(
+            "vaultmeet_store_rooms_waiting",
+            "Rooms with changes that are not durable yet.",
+            registry=registry,
+        ).set_function(rooms_waiting)
 
     def watch(
         self,

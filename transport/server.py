@@ -45,14 +45,16 @@ class Server:
         self._server = server
         self.port = server.sockets[0].getsockname()[1]
 
-    async def drain(self, wait_ms: Callable[[], int]) -> int:
-        """Send everybody off; at most `drain_s`. The number of connections cut off at its end."""
+    async def drain(self, wait_ms: Callable[[], int], leave_s: float = 0.0) -> int:
+        """Send everybody off; at most `drain_s`, less what is to be left of it for others. The
+        number of connections cut off at its end.
+        """
         emptied = asyncio.Event()
         self._door.on_emptied = emptied.set
         self._door.drain(wait_ms)
         if self._door.guests:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(emptied.wait(), self._settings.drain_s)
+                await asyncio.wait_for(emptied.wait(), self._settings.drain_s - leave_s)
         left = len(self._door.guests)
         self._door.stop()
         if self._server is not None:

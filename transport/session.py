@@ -13,13 +13,7 @@ from collections import deque
 from typing import Final
 
 from actors import messages as m
-from actors.errors import (
-    BadMessage,
-    NotInRoom,
-    RateLimited,
-    Refusal,
-    Unavailable,
-)
+from actors.errors import BadMessage, NotInRoom, RateLimited, Refusal, Unavailable
 from actors.ids import SocketId
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
 from actors.room_state import LeaveReason
@@ -29,15 +23,7 @@ from transport.host import Host
 from transport.link import CloseCode, Link
 from transport.moves import MoveGate
 from transport.seat import Seat
-from transport.sequences import (
-    REPEAT,
-    SILENT,
-    Failed,
-    Outcome,
-    Repeat,
-    Seated,
-    SequenceMemory,
-)
+from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated, SequenceMemory
 from transport.throttle import Throttle
 
 
@@ -45,8 +31,8 @@ class Session:
     """`socket_id` names it; a resume gives it the name of the session that it takes over."""
 
     __slots__ = (
-        "_backlog", "_host", "_link", "_memory", "_moves", "_pending", "_serial", "_throttle",
-        "congested", "heard", "seat", "socket_id",
+        "_backlog", "_host", "_link", "_memory", "_moves", "_owes_proof", "_pending", "_serial",
+        "_throttle", "congested", "heard", "seat", "socket_id",
     )  # fmt: skip
 
     def __init__(self, host: Host, link: Link, socket_id: SocketId) -> None:
@@ -58,6 +44,7 @@ class Session:
         self.congested = False
         """Set by the connection while its outbox is past twice the bound: nothing is taken up."""
         self._serial = 0
+        self._owes_proof = False
         self._pending: asking.Pending | None = None
         self._backlog: deque[bytes | bytearray] | None = None
         self._memory = SequenceMemory()
@@ -73,7 +60,8 @@ class Session:
 
     def receive(self, raw: bytes | bytearray) -> None:
         """Take one text message. Raises UnicodeDecodeError where it is no UTF-8."""
-        self.heard = True
+        if not self.heard:
+            self._prove()
         if self._pending is None and not self._backlog and not self.congested:
             self._take(raw)
             return
@@ -280,8 +268,10 @@ class Session:
         assert link is not None
         token = ""
         match answer:
-            case Joined(serial=serial) | Resumed(serial=serial):
-                token = self._sit(seat, serial)
+            case Joined(serial=serial, stamp=stamp) | Resumed(serial=serial, stamp=stamp):
+                self._sit(seat, serial)
+                self._owes_proof = not (isinstance(answer, Joined) and answer.fresh)
+                token = asking.token_for(self._host, seat, serial, stamp)
             case Left() if seat is self.seat:
                 self._rise()
             case Refused(refusal):
@@ -295,8 +285,17 @@ class Session:
         else:
             link.send(frame)
 
-    def _sit(self, seat: Seat, serial: int) -> str:
-        """Make `seat` the session's place, leave the one before; the token for it."""
+    def _prove(self) -> None:
+        """The first frame since the newest token: it arrived. The room is told where there is an
+        older one that it makes void.
+        """
+        self.heard = True
+        if self._owes_proof and self.seat is not None:
+            self._owes_proof = False
+            self.seat.mailbox.tell(m.Heard(self.seat))
+
+    def _sit(self, seat: Seat, serial: int) -> None:
+        """Make `seat` the session's place, and leave the one before."""
         host = self._host
         old = self.seat
         if old is not seat:
@@ -308,7 +307,6 @@ class Session:
             host.roster.sit(seat.room_id, seat)
         self.heard = False
         self._serial = max(self._serial, serial)
-        return asking.token_for(host, seat, serial)
 
     def _succeed(self, seat: Seat, old: Outlet) -> None:
         """Take over the session of `old`: its name and its memory."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 from actors import messages as m
+from actors.directory import Phase
 from actors.ids import RoomId
-from actors.registry import Phase
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage, settle

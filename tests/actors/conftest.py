@@ -9,6 +9,10 @@ from typing import Any, Final
 
 import pytest
 
+from actors.room_state import Player
+from actors.seating import Seating
+from tests.actors.fake_operator import FakeLog, LogBroken
+
 TEST_S: Final = 120.0
 """Longest time for one test; only a hanging one gets there."""
 
@@ -34,3 +38,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     asyncio.run(bounded())
     assert not raised, f"a callback raised: {raised!r}"
     return True
+
+
+@pytest.fixture(autouse=True)
+def facts_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fact that the stage's log has as `broken` raises where it is noted: a message that fails
+    when all else of it is done.
+    """
+    note = Seating._fact
+
+    def noted(self: Seating, event: str, player: Player, **details: object) -> None:
+        log = self._ports.log
+        if isinstance(log, FakeLog) and event in log.broken:
+            raise LogBroken(event)
+        note(self, event, player, **details)
+
+    monkeypatch.setattr(Seating, "_fact", noted)

@@ -5,12 +5,15 @@ way that sessions give them. Nothing here waits for real time.
 """
 
 import asyncio
+from collections import Counter
 from typing import Any, Final
 
 from actors import messages as m
+from actors.directory import Directory
 from actors.ids import RoomId, SocketId, UserId
+from actors.ledger import Forgetful
 from actors.ports import Census, Joined, Ports, Resumed
-from actors.registry import Directory, RegistryActor
+from actors.registry import RegistryActor
 from actors.room import RoomActor
 from actors.runtime import Mailbox
 from actors.settings import Settings
@@ -20,6 +23,11 @@ from tests.actors.fakes import FakeClock, FakeEncoder, FakeOutlet, FakeRoster
 ROOM: Final = RoomId("room")
 ROUNDS: Final = 40
 """Turns of the loop after which everything that was caused has happened."""
+
+
+def profile_of(person: str) -> m.Profile:
+    """What a token alone says of a player."""
+    return m.Profile(UserId(person), None, 0.0, 0.0, {}, False, person)
 
 
 async def settle(rounds: int = ROUNDS) -> None:
@@ -46,6 +54,7 @@ class Stage:
             self.log,
             self.metrics,
             self.census,
+            Forgetful(),
             self.settings,
         )
         self.directory: Final = Directory(Mailbox())
@@ -91,6 +100,7 @@ class Stage:
             version,
             now_s,
             now_s + self.settings.join_timeout_s,
+            profile_of(f"user-{name}"),
         )
 
     def post(self, *messages: Any) -> None:
@@ -113,7 +123,10 @@ class Stage:
         """Let `seconds` pass: each timer fires in its order, and what it causes happens."""
         until_s = self.clock.monotonic_s() + seconds
         await settle()
+        fired: Counter[float] = Counter()
         while self.clock.step(until_s):
+            fired[self.clock.monotonic_s()] += 1
+            assert fired[self.clock.monotonic_s()] < 1000, "a timer that is due for ever"
             await settle()
 
     # -- what most stories begin with

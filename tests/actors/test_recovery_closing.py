@@ -8,7 +8,7 @@ from actors import messages as m
 from actors.ports import Refused
 from actors.room_state import RoomState
 from tests.actors.fakes import Broken, FakeOutlet
-from tests.actors.stage import ROOM, Stage, settle
+from tests.actors.stage import ROOM, Stage, profile_of, settle
 
 
 async def fail(stage: Stage, sender: FakeOutlet) -> None:
@@ -67,7 +67,7 @@ async def test_a_closed_room_refuses_joins_for_a_minute_and_then_opens_anew() ->
     await stage.turn(stage.join(newcomer))
     refusal = newcomer.answer_of(Refused).refusal
     assert (refusal.code, refusal.retryable, refusal.retry_after_ms) == ("roomClosed", True, 40_000)
-    resume = m.Resume(b, ROOM, b.socket_id, 1, epoch, 3, 0.0, 1e9)
+    resume = m.Resume(b, ROOM, b.socket_id, 1, epoch, 3, 0.0, 1e9, profile_of("B"))
     await stage.turn(resume)
     assert b.answers[-1:] != []
     assert b.refusal() == "roomClosed"

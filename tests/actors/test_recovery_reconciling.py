@@ -90,8 +90,8 @@ async def test_a_join_that_meets_a_closing_room_that_fails_succeeds() -> None:
 
 
 @pytest.mark.rule("G5.8")
-async def test_a_close_that_makes_the_room_fail_leaves_it_open_to_whoever_comes() -> None:
-    """It is dropped like any poison; the room is asked again when its time comes."""
+async def test_a_room_that_fails_before_it_closes_comes_back_and_closes() -> None:
+    """Who was owed an answer gets it, and what is parked finds a new room."""
 
     class Deaf(FakeOutlet):
         broken = True
@@ -112,7 +112,7 @@ async def test_a_close_that_makes_the_room_fail_leaves_it_open_to_whoever_comes(
     deaf.broken = False
     await settle()
     assert stage.metrics.count["room_restarted"] == 1
-    assert parked.take() == ["Joined v3: B"]
+    assert parked.take() == ["Joined v1: B"]
     assert deaf.take() == ["refused resumeExpired"]
 
 
@@ -161,3 +161,24 @@ async def test_a_turn_that_fails_over_and_over_answers_each_once() -> None:
     assert stage.metrics.count["room_restarted"] == 3
     assert [len(outlet.answers) for outlet in (a, b, c, newcomer)] == [2, 2, 1, 1]
     assert newcomer.take() == ["Joined v5: A* B C D"]
+
+
+async def test_what_a_recovery_changed_is_not_changed_again_by_the_next() -> None:
+    """Two failures in a row, before anything was published."""
+    stage = await failing()
+    a, b, c = stage.members()
+    a.cut()
+    await stage.turn(m.Say(b, "chat", "poison"), m.Say(c, "chat", "poison"))
+    assert stage.metrics.count["room_restarted"] == 2
+    assert b.story[-1].line == "roomState roomRecovered v4: A? B C"
+
+
+async def test_a_joiner_that_had_become_a_member_when_the_room_failed_is_out() -> None:
+    """It is told so, and that it was its request; nothing of it is left."""
+    stage = await failing()
+    p = stage.outlet("P")
+    stage.log.broken.add("player_joined")
+    await stage.turn(stage.join(p))
+    assert p.take() == ["evicted closed", "refused internal"]
+    assert "P" not in stage.room().members
+    assert stage.census.players == 3

@@ -3,13 +3,13 @@
 import pytest
 
 from actors import messages as m
+from actors.directory import Phase
 from actors.ids import RoomId
 from actors.ports import Joined, Refused
-from actors.registry import Phase
 from actors.room_state import LeaveReason
 from tests.actors.closing import IDLE_S, Held, closing, emptied
 from tests.actors.fakes import FakeOutlet
-from tests.actors.stage import ROOM, Stage, settle
+from tests.actors.stage import ROOM, Stage, profile_of, settle
 
 OTHER = RoomId("other")
 
@@ -86,7 +86,7 @@ async def test_nobody_can_resume_what_is_not_there() -> None:
     stage, a = await emptied()
     await stage.pass_time(IDLE_S)
     again = stage.outlet("A")
-    await stage.turn(m.Resume(again, ROOM, a.socket_id, 1, 1_000_000, 2, 0.0, 1e9))
+    await stage.turn(m.Resume(again, ROOM, a.socket_id, 1, 1_000_000, 2, 0.0, 1e9, profile_of("A")))
     assert again.take() == ["refused resumeExpired"]
     assert stage.directory.rooms == {}
     assert stage.metrics.count["resume_ended expired"] == 1
@@ -198,6 +198,20 @@ async def test_rooms_are_reaped_in_the_order_they_emptied_with_one_timer() -> No
         reaped.append(len(stage.directory.rooms))
     assert reaped == [4, 3, 2, 1, 0]
     assert [line.room_id for line in stage.log.of("room_reaped")] == [f"r{n}" for n in range(5)]
+
+
+async def test_a_room_that_emptied_a_moment_later_is_reaped_a_moment_later() -> None:
+    """The end of one idle time is not that of the next."""
+    stage = Stage(room_idle_s=10)
+    for room_id in (ROOM, OTHER):
+        (outlet,) = await stage.seat("A", room_id=room_id)
+        await stage.turn(m.Leave(outlet, LeaveReason.LEFT))
+        await stage.pass_time(0.5)
+    await stage.pass_time(9)
+    assert list(stage.directory.rooms) == [OTHER]
+    await stage.pass_time(0.5)
+    assert stage.directory.rooms == {}
+    assert stage.clock.waiting() == [], "the room's own timers ended with it"
 
 
 # -- a join that meets the reaping

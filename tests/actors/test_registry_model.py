@@ -21,9 +21,9 @@ from hypothesis.stateful import (
 )
 
 from actors import messages as m
+from actors.directory import Phase
 from actors.ids import RoomId
 from actors.ports import Joined, Refused
-from actors.registry import Phase
 from actors.room import RoomActor
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet

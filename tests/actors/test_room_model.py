@@ -27,7 +27,7 @@ from actors.ports import Answer, Joined, Refused, Resumed, Validated
 from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.mirror import Mirror
-from tests.actors.stage import ROOM, Stage
+from tests.actors.stage import ROOM, Stage, profile_of
 
 OTHER = RoomId("other")
 NAMES = "ABCDEF"
@@ -213,6 +213,7 @@ class Lives(RuleBasedStateMachine):
                     version,
                     0.0,
                     1e9,
+                    profile_of(name),
                 )
             )
         self.run(self.stage.turn(*resumes))

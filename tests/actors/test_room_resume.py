@@ -180,6 +180,19 @@ async def test_positions_are_as_they_are_now_and_the_hidden_ones_are_missing() -
     assert moved == Moved({A: (0.0, 0.0), SocketId("B"): (2.0, 3.0)})
 
 
+@pytest.mark.rule("G6.11", "G7.5")
+async def test_no_position_comes_of_who_joined_after_the_return() -> None:
+    """That one is announced by an event after the answer, with its position in it."""
+    stage, a, _ = await two()
+    await stage.lose(a)
+    again, c = stage.outlet("A"), stage.outlet("C")
+    await stage.turn(stage.resume(again, "A", version=3), stage.join(c, x=5.0))
+    moved = stage.encoder.told(again.answer_of(Resumed).positions).thing
+    assert isinstance(moved, Moved)
+    assert sorted(moved.positions) == ["A", "B"]
+    assert again.take()[-1] == "joined C v5"
+
+
 @pytest.mark.rule("G6.2")
 async def test_two_who_return_in_one_turn_are_one_event_for_everybody() -> None:
     """Each is told of both returns, since they are neighbours."""

@@ -206,6 +206,23 @@ async def test_a_patient_mailbox_is_woken_by_an_offer_and_not_by_a_lazy_one() ->
     assert diary[-2:] == ["lazy", "|"]
 
 
+async def test_patience_ends_where_the_mailbox_fills_up() -> None:
+    """What was offered lazily must not crowd out what cannot wait."""
+    diary: list[str] = []
+    actor = Worker.start(diary, mailbox=Mailbox(limit=8))
+    mailbox = actor.actor_inbox
+    assert isinstance(mailbox, Mailbox)
+    await settle()
+    mailbox.patient = True
+    for word in "abc":
+        assert mailbox.offer_lazily(word)
+    await settle()
+    assert diary == []
+    assert mailbox.offer_lazily("d")
+    await settle()
+    assert diary == ["a", "b", "c", "d", "|"]
+
+
 # -- outliving
 
 

@@ -10,18 +10,39 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # PURE: facts and rules as plain data.
     (
         "actors.history",
+        "actors.keys",
         "actors.permissions",
         "actors.privacy",
+        "actors.recall",
+        "actors.records",
         "actors.room_state",
         "actors.setting_rules",
         "actors.settings",
         "actors.tokens",
     ),
     # What actors need from outside, and the kind of actor they are.
-    ("actors.futures", "actors.ports", "actors.runtime"),
+    (
+        "actors.futures",
+        "actors.ports",
+        "actors.runtime",
+        "actors.stores",
+        "actors.stores.codec",
+        "actors.stores.port",
+    ),
+    # Where rooms are kept beyond their actors: on its thread, and in front of it.
+    (
+        "actors.ledger",
+        "actors.stores.keeper",
+        "actors.stores.memory",
+        "actors.stores.schema",
+        "actors.stores.sqlite",
+        "actors.stores.sqlite_faults",
+    ),
     # What rooms are kept in, and the parts of a room that speak of outlets: a message carries the
     # one it came through, a member has one. They may name the ports; the facts below may not.
     (
+        "actors.directory",
+        "actors.keeping",
         "actors.members",
         "actors.messages",
         "actors.publication",
@@ -29,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.seating",
         "actors.self_check",
         "actors.timers",
+        "actors.turn",
     ),
     # The actors.
     ("actors.room", "actors.registry"),
@@ -36,6 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "transport.admission",
         "transport.clock",
+        "transport.data_dir",
         "transport.deadlines",
         "transport.encoding",
         "transport.http",
@@ -68,9 +91,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
 HOMES: dict[str, frozenset[str]] = {
-    "orjson": frozenset({"transport.wire"}),
+    "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
-    "pykka": frozenset({"actors.futures", "actors.runtime"}),
+    "pykka": frozenset({"actors.futures", "actors.runtime", "actors.stores.keeper"}),
     "structlog": frozenset({"transport.log"}),
     "uvloop": frozenset({"transport.app"}),
     "websockets": frozenset({"transport.connection", "transport.handshake"}),
@@ -116,18 +139,25 @@ PURE: dict[str, frozenset[str]] = {
     "actors.errors": frozenset(),
     "actors.history": frozenset(),
     "actors.ids": frozenset(),
+    "actors.keeping": frozenset(),
+    "actors.keys": frozenset(),
     "actors.members": frozenset(),
     "actors.messages": frozenset(),
     "actors.permissions": frozenset(),
     "actors.ports": frozenset(),
     "actors.privacy": frozenset(),
+    "actors.recall": frozenset(),
+    "actors.records": frozenset(),
     "actors.recovery": frozenset(),
     "actors.room_state": frozenset(),
     "actors.self_check": frozenset(),
     "actors.setting_rules": frozenset(),
     # The one reader of flags, environment and files.
     "actors.settings": frozenset({"os", "pathlib", "sys"}),
+    "actors.stores.memory": frozenset(),
+    "actors.stores.port": frozenset(),
     "actors.tokens": frozenset(),
+    "actors.turn": frozenset(),
     "transport.admission": frozenset({"http"}),
     "transport.limits": frozenset(),
     "transport.requests": frozenset(),

@@ -13,6 +13,7 @@ from websockets.protocol import CLIENT, Protocol
 
 from actors import messages as m
 from actors.ids import RoomId, SocketId
+from actors.keys import derived
 from actors.ports import Answer, Done, Joined, Left, Refused
 from actors.runtime import Mailbox
 from actors.settings import Settings
@@ -26,7 +27,7 @@ from transport.session import Session
 T = TypeVar("T")
 Object = dict[str, Any]
 
-KEY: Final = b"k" * 32
+KEYS: Final = derived(b"k" * 32)
 EMPTY: Final = b'"players":[],"metadata":{},"consistency":{}'
 """A whole state, encoded as rooms hand it over."""
 UNLIMITED: Final = {
@@ -56,10 +57,13 @@ def objects(stream: bytes) -> list[Object]:
 
 
 class Letterbox:
-    """In the place of a room's mailbox: keeps what is put into it."""
+    """In the place of a room's mailbox: keeps what is put into it, and apart from that the proofs
+    that a token arrived.
+    """
 
     def __init__(self) -> None:
         self.messages: list[object] = []
+        self.proofs: list[object] = []
         self.is_full = False
 
     def offer(self, message: object) -> bool:
@@ -71,7 +75,8 @@ class Letterbox:
         return self.offer(message)
 
     def tell(self, message: object) -> None:
-        self.messages.append(message)
+        kept = self.proofs if isinstance(message, m.Heard) else self.messages
+        kept.append(message)
 
     def take(self, kind: type[T]) -> T:
         """The one message that is there, which must be of this kind."""
@@ -221,7 +226,7 @@ class Stage:
         self.host: Final = Host(
             self.settings,
             self.clock,
-            KEY,
+            lambda: KEYS,
             lambda room_id: cast(Mailbox, self.door(room_id)),
             lambda room_id: cast(Mailbox, self.room(room_id)),
             self.roster,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.keys import derived
 from actors.settings import Settings
 from tests.transport.sockets import Caller, Porch
 from transport import app
@@ -33,7 +34,12 @@ class House(Porch):
     def _new_app(self) -> Application:
         names = count()
         return Application(
-            self.settings, self.log, self.clock, b"k" * 32, "1.2.3", lambda size: f"S{next(names)}"
+            self.settings,
+            self.log,
+            self.clock,
+            derived(b"k" * 32),
+            "1.2.3",
+            new_name=lambda size: f"S{next(names)}",
         )
 
     async def settle(self) -> None:
@@ -206,7 +212,7 @@ def test_a_socket_id_has_72_random_bits_in_12_url_safe_characters() -> None:
 
     class Real(House):
         def _new_app(self) -> Application:
-            return Application(self.settings, self.log, self.clock, b"k" * 32, "1.2.3")
+            return Application(self.settings, self.log, self.clock, derived(b"k" * 32), "1.2.3")
 
     async def told() -> list[str]:
         house = Real()

@@ -4,12 +4,17 @@ import json
 
 import pytest
 
-from transport.http import HttpResponse, respond
+from transport.http import HttpResponse, Readiness, respond
 
 
 def ask(method: str, path: str, *, ready: bool = True) -> HttpResponse:
     """The answer of a server whose metrics are one line."""
-    return respond(method, path, ready, lambda: (b"up 1\n", "text/plain; version=0.0.4"))
+    return respond(
+        method,
+        path,
+        Readiness(draining=not ready),
+        lambda: (b"up 1\n", "text/plain; version=0.0.4"),
+    )
 
 
 @pytest.mark.rule("H1.1")
@@ -42,7 +47,7 @@ def test_metrics_are_made_only_when_asked_for(path: str) -> None:
     def never() -> tuple[bytes, str]:
         raise AssertionError(path)
 
-    assert respond("GET", path, True, never).body
+    assert respond("GET", path, Readiness(), never).body
 
 
 @pytest.mark.parametrize(

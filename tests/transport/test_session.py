@@ -15,7 +15,7 @@ from actors.room_state import LeaveReason
 from actors.settings import Settings
 from actors.tokens import verify
 from tests.transport import requests as r
-from tests.transport.stage import EMPTY, KEY, Stage, objects, refused
+from tests.transport.stage import EMPTY, KEYS, Stage, objects, refused
 
 LOBBY = RoomId("lobby")
 
@@ -118,7 +118,7 @@ def test_a_join_is_answered_with_state_token_and_grace() -> None:
         "consistency": {},
         "resumeGraceMs": 12_500,
     }
-    claims = verify(KEY, token)
+    claims = verify(KEYS, token)
     assert claims is not None
     assert (claims.room_id, claims.socket_id, claims.person) == ("lobby", "AAAA", "ann")
     assert (claims.serial, claims.privacy) == (4, Privacy(False, True))
@@ -134,7 +134,7 @@ def test_who_hides_is_shown_by_a_pseudonym_of_the_room() -> None:
         client = stage.client()
         client.send("joinRoomGameSpace", roomId=room, userId="ann", privacy={"hideUserId": True})
         profile = stage.door(room).take(m.Join).profile
-        assert profile.user_id == pseudonym(KEY, RoomId(room), "ann")
+        assert profile.user_id == pseudonym(KEYS.pseudonym, RoomId(room), "ann")
         assert profile.person == "ann"
         assert "ann" not in repr(profile)
         shown.add(profile.user_id)
@@ -147,7 +147,7 @@ def test_a_hidden_guest_does_not_show_its_session_either() -> None:
     stage = Stage()
     stage.client().send("joinRoomGameSpace", roomId="lobby", privacy={"hideUserId": True})
     join = stage.door("lobby").take(m.Join)
-    assert join.profile.user_id == pseudonym(KEY, LOBBY, "guest-AAAA")
+    assert join.profile.user_id == pseudonym(KEYS.pseudonym, LOBBY, "guest-AAAA")
 
 
 @pytest.mark.rule("E2.2")
@@ -326,4 +326,4 @@ def test_authenticating_tells_the_name_that_is_shown() -> None:
     }
     client.join("lobby", userId="ann", privacy={"hideUserId": True})
     shown = client.ask("authenticate", token="t")["userId"]
-    assert shown == pseudonym(KEY, LOBBY, "ann")
+    assert shown == pseudonym(KEYS.pseudonym, LOBBY, "ann")

@@ -5,11 +5,12 @@ import pytest
 from actors import messages as m
 from actors.errors import NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
+from actors.keys import derived
 from actors.ports import Done, Eviction, Joined, Left, Outlet, Resumed, StateReason
 from actors.privacy import Privacy
 from actors.room_state import LeaveReason
 from actors.tokens import ResumeClaims, mint, verify
-from tests.transport.stage import EMPTY, KEY, Client, Object, Stage, refused
+from tests.transport.stage import EMPTY, KEYS, Client, Object, Stage, refused
 from transport import encoding
 
 EVENT = encoding.frame(b'{"type":"playerReady"}')
@@ -44,8 +45,9 @@ def test_a_resume_asks_the_room_by_what_the_token_says() -> None:
     now_s = stage.clock.monotonic_s()
     asked = stage.door("lobby").take(m.Resume)
     assert asked == m.Resume(
-        asked.outlet, RoomId("lobby"), SocketId("AAAA"), 4, 3, 7, now_s, now_s + 3
+        asked.outlet, RoomId("lobby"), SocketId("AAAA"), 4, 3, 7, now_s, now_s + 3, asked.profile
     )
+    assert (asked.profile.person, asked.profile.user_id) == ("ann", "ann")
     assert (asked.outlet.socket_id, asked.outlet.alive) == ("AAAA", True)
 
 
@@ -58,7 +60,7 @@ def test_a_resume_is_answered_in_the_name_of_the_old_session() -> None:
     before.session.lost()
     client = stage.client("BBBB")
     resumed = resume(client, token, before.seat, sequenceId=2)
-    claims = verify(KEY, resumed.pop("resumeToken"))
+    claims = verify(KEYS, resumed.pop("resumeToken"))
     assert claims == ResumeClaims(RoomId("lobby"), SocketId("AAAA"), "ann", Privacy(), 2)
     assert resumed == {
         "type": "roomGameSpaceResumed",
@@ -106,7 +108,7 @@ def test_a_resume_keeps_what_the_player_hides() -> None:
     client = stage.client("BBBB")
     resumed = resume(client, token, old)
     assert (client.seat.user_id, client.seat.person) == (old.user_id, "ann")
-    claims = verify(KEY, resumed["resumeToken"])
+    claims = verify(KEYS, resumed["resumeToken"])
     assert claims is not None
     assert claims.privacy == Privacy(True, True)
 
@@ -119,10 +121,10 @@ def test_a_token_that_is_not_one_of_this_room_is_expired() -> None:
     """Forged, changed, of another key, of another room: no room is asked."""
     stage = Stage()
     claims = ResumeClaims(RoomId("lobby"), SocketId("AAAA"), "ann", Privacy(), 1)
-    good = mint(KEY, claims)
+    good = mint(KEYS, claims)
     client = stage.client("BBBB")
     body, _, signature = good.partition(".")
-    other_room = mint(KEY, ResumeClaims(RoomId("attic"), SocketId("AAAA"), "ann", Privacy(), 1))
+    other_room = mint(KEYS, ResumeClaims(RoomId("attic"), SocketId("AAAA"), "ann", Privacy(), 1))
     forged = [
         "x",
         ".",
@@ -133,7 +135,7 @@ def test_a_token_that_is_not_one_of_this_room_is_expired() -> None:
         body,
         f"{body}.",
         f".{signature}",
-        mint(b"another key", claims),
+        mint(derived(b"another key"), claims),
         other_room,
         "é" * 10,
         "x" * 2048,

@@ -1,0 +1,243 @@
+"""A room and what is kept of it: records of its turns, undoing one, and coming back from disk.
+
+Owns the way between a room's living state and its records. Called by room.py. Sends nothing to
+anybody but the ledger; what is not durable in time is undone here, as if it had never been asked.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from actors import messages as m
+from actors.errors import Unavailable
+from actors.ids import RoomId, SocketId
+from actors.members import Hearing, Member, absent_member
+from actors.ports import Left, Ports, Refused
+from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, row_of, spot_of
+from actors.recovery import Grace
+from actors.room_state import LeaveReason, Player, RoomState
+from actors.timers import Graces
+from actors.turn import OweAnswer, OweEviction, OweState, Turn
+
+_SPARE_ROWS: Final = 64
+"""A room's waiting record may hold this many rows more than twice its players; then it is whole."""
+
+UNAWAITED: Final = (m.Lost, m.Heard, m.Drained, m.Leave, m.Kick)
+"""What has to happen sooner or later, whatever becomes of the turn: nobody could ask again."""
+
+
+class Keeping:
+    """`save_positions` is what the ledger calls for a room that moved; it must outlive no room."""
+
+    def __init__(
+        self,
+        state: RoomState,
+        members: dict[SocketId, Member],
+        turn: Turn,
+        ports: Ports,
+        save_positions: Callable[[], object],
+    ) -> None:
+        self._state: Final = state
+        self._members: Final = members
+        self._turn: Final = turn
+        self._ledger: Final = ports.ledger
+        self._retry_after_ms: Final = round(ports.settings.store_retry_s * 1000)
+        self._save_positions: Final = save_positions
+        self._whole_due = True
+        self._moved = False
+
+    def must_commit(self, moved: bool) -> bool:
+        """What the turn holds is to be durable before it is told. `moved`: so are positions."""
+        ledger, turn = self._ledger, self._turn
+        if not ledger.keeps:
+            return False
+        if ledger.commits_first:
+            return moved or turn.is_kept()
+        return turn.urgent and turn.is_kept()
+
+    def note(self) -> Stamp:
+        """Keep what the turn changed, a little later."""
+        return self._ledger.note(self._record(()))
+
+    def commit(self, moved: Iterable[SocketId], deliver: Callable[[bool], object]) -> Stamp:
+        """Keep what the turn changed and who moved, and `deliver` whether it is durable."""
+        return self._ledger.commit(self._record(moved), deliver)
+
+    def moved(self) -> None:
+        """Positions changed: they are kept now and then."""
+        if not self._moved and self._ledger.keeps:
+            self._moved = True
+            self._ledger.moved(self._state.room_id, self._save_positions)
+
+    def note_positions(self) -> None:
+        """Keep where everybody is."""
+        self._moved = False
+        if not self._whole_due and self._state.players:
+            self._ledger.note(self._delta({}, self._spots(self._state.players)))
+
+    def note_end(self) -> None:
+        """The room is empty, and ends."""
+        if self._ledger.keeps and not self._whole_due:
+            self._whole_due = True
+            self._ledger.note(self._record(()))
+
+    def undo(
+        self,
+        players: Mapping[SocketId, Player],
+        version: int,
+        graces: Graces,
+        handled: Iterable[Any],
+    ) -> list[Any]:
+        """Take back the turn, of which nobody was told: be as at `version` with `players`.
+
+        Whoever asked for something gets `unavailable`. Answers those messages of `handled` that
+        have to be handled again, since nobody will ask again.
+        """
+        turn, state, members = self._turn, self._state, self._members
+        state.revert(players, version)
+        for socket_id, before in turn.before.items():
+            member = members.get(socket_id)
+            if before is None:
+                members.pop(socket_id, None)
+            elif member is None:
+                members[socket_id] = before
+            else:
+                member.become(before)
+        waiting = graces.socket_ids()
+        for socket_id in turn.before:
+            member = members.get(socket_id)
+            if member is not None and member.hearing is Hearing.LOST and socket_id not in waiting:
+                graces.end_now(socket_id, member.outlet)
+        for socket_id in turn.recalled:
+            self._ledger.recall.undo(socket_id)
+        self.refuse()
+        turn.items.clear()
+        turn.facts.clear()
+        turn.told()
+        self._whole_due = True
+        self.note()  # for the case that it became durable all the same
+        return [
+            message
+            for message in handled
+            if isinstance(message, UNAWAITED)
+            and not (isinstance(message, m.Leave) and message.outlet.alive)
+        ]
+
+    def refuse(self) -> None:
+        """Answer whoever asked for something in the turn, or before its room failed."""
+        refusal = Unavailable("it could not be stored", retry_after_ms=self._retry_after_ms)
+        owed_all, self._turn.owed[:] = list(self._turn.owed), []
+        for owed in owed_all:
+            match owed:
+                case OweEviction():
+                    pass
+                case OweState(reason=reason) if reason is not None:
+                    pass  # its Drained is handled again
+                case OweAnswer(outlet, answer) if not isinstance(answer, Left):
+                    outlet.answer(answer)
+                case _:
+                    owed.outlet.answer(Refused(refusal))
+
+    # -- inside
+
+    def _record(self, moved: Iterable[SocketId]) -> Record:
+        state, members, turn = self._state, self._members, self._turn
+        players = state.players
+        too_many = 2 * len(players) + _SPARE_ROWS
+        if self._whole_due or self._ledger.rows_waiting(state.room_id) > too_many:
+            rows: dict[SocketId, Row | None] = {
+                socket_id: _row(player, members[socket_id])
+                for socket_id, player in players.items()
+                if socket_id in members
+            }
+            record = self._delta(rows, {}, whole=True)
+        else:
+            rows = {}
+            for change in turn.changes:
+                rows[change.player.socket_id] = None
+            rows.update(dict.fromkeys(turn.touched))
+            for socket_id in rows:
+                player = players.get(socket_id)
+                if player is not None:
+                    rows[socket_id] = _row(player, members[socket_id])
+            record = self._delta(rows, self._spots(moved))
+        self._whole_due = False
+        if turn.recalled:
+            record.recalled = tuple(key for key in turn.recalled if key in record.rows)
+            for socket_id in record.recalled:
+                self._ledger.recall.note(socket_id)
+        return record
+
+    def _delta(
+        self,
+        rows: dict[SocketId, Row | None],
+        spots: dict[SocketId, Spot],
+        *,
+        whole: bool = False,
+    ) -> Record:
+        state = self._state
+        return Record(
+            state.room_id,
+            state.epoch,
+            state.version,
+            state.created_at_ms,
+            state.last_activity_ms,
+            whole,
+            rows,
+            spots,
+        )
+
+    def _spots(self, socket_ids: Iterable[SocketId]) -> dict[SocketId, Spot]:
+        players = self._state.players
+        return {
+            socket_id: spot_of(player)
+            for socket_id in socket_ids
+            if (player := players.get(socket_id)) is not None
+        }
+
+
+def _row(player: Player, member: Member) -> Row:
+    return row_of(player, member.person, member.serial, member.oldest_good_serial())
+
+
+@dataclass(slots=True)
+class Reloaded:
+    """A room as it comes back from the store: everybody in it lost, in a grace that is running."""
+
+    state: RoomState
+    members: dict[SocketId, Member]
+    graces: list[Grace]
+    expired: list[Kept]
+    """Those whose grace was over: they are gone before anyone sees the room."""
+
+
+def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Reloaded:
+    """The room that `stored`, a whole record, tells of (G6)."""
+    recall = ports.ledger.recall
+    state = RoomState(room_id, epoch, stored.created_at_ms, ports.settings.players_max)
+    kept = list(kept_in(stored))
+    expired: list[Kept] = []
+    if not recall.is_open(ports.clock.monotonic_s()):
+        kept, expired = [], kept
+    if kept:  # else it begins anew, as a room that was never kept does
+        state.restore([one.player for one in kept], stored.version, ())
+    state.last_activity_ms = stored.last_activity_ms
+    members = {one.player.socket_id: absent_member(one, LONG_KEPT) for one in kept}
+    graces = [Grace(recall.until_s, key, member.outlet) for key, member in members.items()]
+    return Reloaded(state, members, graces, expired)
+
+
+def report_expired(reloaded: Reloaded, ports: Ports) -> None:
+    """Tell the operator who did not come back."""
+    state = reloaded.state
+    for one in reloaded.expired:
+        ports.metrics.player_left(LeaveReason.TIMEOUT.value)
+        ports.log.info(
+            "player_left",
+            room_id=state.room_id,
+            socket_id=one.player.socket_id,
+            user_id=one.player.user_id,
+            playerCount=len(state.players),
+            version=state.version,
+            reason=LeaveReason.TIMEOUT.value,
+        )

@@ -1,0 +1,136 @@
+"""What happened in a room since it last spoke: changes, what is owed, and how to take them back.
+
+Owns the form in which a turn's messages leave their traces, so that they are told once, at its end,
+or undone. Decides nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from actors.history import Claim
+from actors.ids import SocketId
+from actors.members import Member
+from actors.ports import Answer, Eviction, Outlet, StateReason
+from actors.room_state import Change, Event, Player
+
+
+@dataclass(frozen=True, slots=True)
+class OweAnswer:
+    """An answer that the turn does not influence."""
+
+    outlet: Outlet
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class OweDone:
+    """The request is done."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class OweJoined:
+    """A snapshot; `asked_s` is monotonic, for the metric. `fresh`: this request seated it."""
+
+    outlet: Outlet
+    member: Member
+    serial: int
+    asked_s: float
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OweResumed:
+    """What it missed after `version` (None: all), up to its own return at `return_version`."""
+
+    outlet: Outlet
+    member: Member
+    serial: int
+    version: int | None
+    return_version: int | None
+    succeeds: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class OweState:
+    """The whole state: asked for, or (`reason`) sent because the member fell behind."""
+
+    outlet: Outlet
+    member: Member
+    reason: StateReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class OweVerdict:
+    """How the client's view compares."""
+
+    outlet: Outlet
+    member: Member
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class OweEviction:
+    """The session is no longer in the room, and was not asked."""
+
+    outlet: Outlet
+    reason: Eviction
+    detail: str
+
+
+Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict | OweEviction
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the operator is told when the members are. `player` as at `version`."""
+
+    event: str
+    player: Player
+    player_count: int
+    version: int
+    details: dict[str, object]
+
+
+@dataclass(slots=True)
+class Turn:
+    """What happened since the last publication. `said` and events keep the room's order."""
+
+    items: list[Event | bytes] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    touched: dict[SocketId, None] = field(default_factory=dict)
+    """Members with a new token number, or a proof of one: to be kept, though nobody sees it."""
+    before: dict[SocketId, Member | None] = field(default_factory=dict)
+    """Members as they were before the turn (None: not there), where it may have to be undone."""
+    recalled: list[SocketId] = field(default_factory=list)
+    """Seated by their tokens alone."""
+    has_fresh: bool = False
+    """Somebody who gets nothing but its answer is among the owed."""
+    has_said: bool = False
+    urgent: bool = False
+    """Nobody may be told of it before it is durable, whatever the setting."""
+
+    def mark(self) -> tuple[int, int, int]:
+        """Where a message's part begins, for `rewind`."""
+        return len(self.changes), len(self.owed), len(self.facts)
+
+    def rewind(self, mark: tuple[int, int, int]) -> None:
+        """Forget what a message that failed half-way left here."""
+        del self.changes[mark[0] :], self.owed[mark[1] :], self.facts[mark[2] :]
+
+    def is_empty(self) -> bool:
+        return not (self.changes or self.owed or self.items or self.touched)
+
+    def is_kept(self) -> bool:
+        """It changed what is kept of the room."""
+        return bool(self.changes or self.touched)
+
+    def told(self) -> None:
+        """All was published: begin anew."""
+        self.changes.clear()
+        self.touched.clear()
+        self.before.clear()
+        self.recalled.clear()
+        self.has_fresh = self.has_said = self.urgent = False

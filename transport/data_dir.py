@@ -1,0 +1,121 @@
+"""The folder that a server keeps its data in: made when missing, locked, with the keys in it.
+
+Owns who may use the folder, and the file `keys`. Knows no database; the store has its file there.
+The lock is on the file `lock` (flock(2)), which goes with the process however that ends.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from actors.keys import KEY_BYTES, KeyRing, KeysInvalid, parse
+
+KEYS_NAME: Final = "keys"
+LOCK_NAME: Final = "lock"
+
+
+class DataDirUnusable(Exception):
+    """No server can run on the folder; the message names it and says why."""
+
+
+class DataDir:
+    """`random_bytes(n)` gives new keys. Nothing is touched before `lock` or `keys`."""
+
+    def __init__(self, path: Path, random_bytes: Callable[[int], bytes]) -> None:
+        self.path: Final = path
+        self._random_bytes: Final = random_bytes
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Make the folder where need be, and take it for this process alone.
+
+        Raises DataDirUnusable where another server has it, or it cannot be written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            who = f" (process {holder})" if holder else ""
+            raise DataDirUnusable(f"{self.path} is in use by another server{who}") from None
+        except OSError as error:
+            os.close(descriptor)
+            raise self._unusable(error) from None
+        self._lock = descriptor
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            self.unlock()
+            raise self._unusable(error) from None
+
+    def unlock(self) -> None:
+        """Leave the folder to others. May be repeated."""
+        descriptor, self._lock = self._lock, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def server(self) -> int | None:
+        """The process that has the folder locked, None where nobody has."""
+        try:
+            descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with suppress(ValueError):
+                return int(os.read(descriptor, 20))
+        finally:
+            os.close(descriptor)
+        return None
+
+    def keys(self) -> KeyRing:
+        """The keys, made where there are none. Raises DataDirUnusable."""
+        path = self.path / KEYS_NAME
+        try:
+            return parse(path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            ring = KeyRing(self._random_bytes(KEY_BYTES), (self._random_bytes(KEY_BYTES),))
+            self.keep_keys(ring)
+            return ring
+        except (KeysInvalid, UnicodeDecodeError) as error:
+            raise DataDirUnusable(f"{path} holds no keys: {error}") from None
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def new_key(self) -> bytes:
+        """A key that nobody else has."""
+        return self._random_bytes(KEY_BYTES)
+
+    def keep_keys(self, ring: KeyRing) -> None:
+        """Replace the file in one step, readable for its owner alone. Raises DataDirUnusable."""
+        path = self.path / KEYS_NAME
+        draft = path.with_name(f"{KEYS_NAME}.new")
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(ring.text())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+            folder = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> DataDirUnusable:
+        name = f"{error.filename}: " if error.filename else ""
+        return DataDirUnusable(f"{self.path} cannot be used: {name}{error.strerror or error}")
