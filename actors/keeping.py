@@ -4,7 +4,7 @@ Owns the way between a room's living state and its records. Called by room.py. S
 anybody but the ledger; what is not durable in time is undone here, as if it had never been asked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from actors.ids import RoomId, SocketId
 from actors.members import Hearing, Member, absent_member
 from actors.ports import Left, Ports, Refused
 from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, row_of, spot_of
-from actors.recovery import Grace
+from actors.recovery import Checkpoint, Grace
 from actors.room_state import LeaveReason, Player, RoomState
 from actors.timers import Graces
 from actors.turn import OweAnswer, OweEviction, OweState, Turn
@@ -81,20 +81,14 @@ class Keeping:
             self._whole_due = True
             self._ledger.note(self._record(()))
 
-    def undo(
-        self,
-        players: Mapping[SocketId, Player],
-        version: int,
-        graces: Graces,
-        handled: Iterable[Any],
-    ) -> list[Any]:
-        """Take back the turn, of which nobody was told: be as at `version` with `players`.
+    def undo(self, checkpoint: Checkpoint, graces: Graces, handled: Iterable[Any]) -> list[Any]:
+        """Take back the turn, of which nobody was told: be as at `checkpoint`.
 
         Whoever asked for something gets `unavailable`. Answers those messages of `handled` that
         have to be handled again, since nobody will ask again.
         """
         turn, state, members = self._turn, self._state, self._members
-        state.revert(players, version)
+        state.revert(checkpoint.players, checkpoint.version)
         for socket_id, before in turn.before.items():
             member = members.get(socket_id)
             if before is None:
@@ -110,7 +104,7 @@ class Keeping:
                 graces.end_now(socket_id, member.outlet)
         for socket_id in turn.recalled:
             self._ledger.recall.undo(socket_id)
-        self.refuse()
+        self._refuse()
         turn.items.clear()
         turn.facts.clear()
         turn.told()
@@ -123,8 +117,8 @@ class Keeping:
             and not (isinstance(message, m.Leave) and message.outlet.alive)
         ]
 
-    def refuse(self) -> None:
-        """Answer whoever asked for something in the turn, or before its room failed."""
+    def _refuse(self) -> None:
+        """Answer whoever asked for something in the turn."""
         refusal = Unavailable("it could not be stored", retry_after_ms=self._retry_after_ms)
         owed_all, self._turn.owed[:] = list(self._turn.owed), []
         for owed in owed_all:

@@ -168,11 +168,11 @@ class GraceEnded:
 
 @dataclass(frozen=True, slots=True)
 class SelfCheck:
-    """Hold the room against itself and against the sessions. `again`: another look at what the
-    one before found.
+    """Hold the room against itself and against the sessions. `again`: it is the look of this
+    number, asked for behind all that waited; 0: it is time for a first one.
     """
 
-    again: bool = False
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class Publication:
         self.last_validated_ms = ports.clock.now_ms()
         self.stamp: Stamp = LONG_KEPT
         """Of whoever is seated by what is published now."""
+        self.departed: list[Outlet] = []
+        """Who was answered that it sits, and was gone by then: its session knows of no seat."""
 
     def publish(self, turn: Turn) -> None:
         """Tell the members what `turn` holds and empty it. O(members + answers).
@@ -263,6 +265,8 @@ class Publication:
             member.owes_token = False
         if member.outlet is outlet and member.hearing is Hearing.FRESH:
             member.hearing = Hearing.CURRENT
+        if not outlet.alive:
+            self.departed.append(outlet)
         return member.stamp
 
     def _settle_verdict(self, outlet: Outlet, member: Member, claim: Claim) -> None:

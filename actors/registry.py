@@ -45,7 +45,9 @@ class RegistryActor(LoopActor):
 
     def on_start(self) -> None:
         for room_id in list(self._directory.loading):  # whose answer a predecessor may have dropped
-            self._ask_store(room_id)
+            found = self._find(room_id)
+            if found is not None:
+                self._room_found(m.RoomFound(room_id, found))
         self._wait()
 
     def on_receive(self, message: Any) -> Any:
@@ -115,50 +117,60 @@ class RegistryActor(LoopActor):
         if len(directory.rooms) >= self._ports.settings.rooms_max:
             raise Unavailable("the server holds no more rooms", retry_after_ms=5000)
         record = RoomRecord(room_id, Mailbox(self._ports.settings.mailbox_messages_max))
-        self._park(record, message)
+        found = self._find(room_id)
+        if found is None:
+            self._park(record, message)
+            directory.rooms[room_id] = record
+            directory.loading.add(room_id)
+            return
+        if not self._may_enter(message, found):
+            raise self._turned_away(found)
         directory.rooms[room_id] = record
-        directory.loading.add(room_id)
-        self._ask_store(room_id)
+        self._spawn(record, found.record)
+        self._hand_over(record, message)
 
-    def _ask_store(self, room_id: RoomId) -> None:
-        found = self._ports.ledger.find(
+    def _find(self, room_id: RoomId) -> Found | None:
+        return self._ports.ledger.find(
             room_id, lambda found: self.mailbox.tell(m.RoomFound(room_id, found))
         )
-        if found is not None:
-            self._room_found(m.RoomFound(room_id, found))
 
     def _room_found(self, message: m.RoomFound) -> None:
         """Open the room for those who wait, unless none of them can be in it."""
-        directory, room_id = self._directory, message.room_id
+        directory, room_id, found = self._directory, message.room_id, message.found
         record = directory.rooms.get(room_id)
         if record is None or record.phase is not Phase.LOADING:
             return
+        spawned, refusal = False, None
+        if any(self._may_enter(one, found) for one in record.parked or ()):
+            try:
+                self._spawn(record, found.record)
+                spawned = True
+            except Refusal as not_spawned:
+                refusal = not_spawned
         directory.loading.discard(room_id)
         waiting = directory.unpark(record)
-        found = message.found
-        if not found.known or not any(self._may_enter(one, found.record) for one in waiting):
-            del directory.rooms[room_id]
-            for one in waiting:
-                self._turn_away(one, found)
-            return
-        self._spawn(record, found.record)
+        if not spawned:
+            directory.rooms.pop(room_id, None)
         for one in waiting:
             try:
+                if not spawned:
+                    raise refusal or self._turned_away(found)
                 self._hand_over(record, one)
-            except Refusal as refusal:
-                one.outlet.answer(Refused(refusal))
+            except Refusal as no:
+                one.outlet.answer(Refused(no))
 
-    def _may_enter(self, message: m.Join | m.Resume, stored: Record | None) -> bool:
-        if isinstance(message, m.Join) or (stored is not None and stored.rows):
+    def _may_enter(self, message: m.Join | m.Resume, found: Found) -> bool:
+        if not found.known:
+            return False
+        if isinstance(message, m.Join) or (found.record is not None and found.record.rows):
             return True
         now_s = self._ports.clock.monotonic_s()
         return self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s)
 
-    def _turn_away(self, message: m.Join | m.Resume, found: Found) -> None:
-        refusal: Refusal = Unavailable("the room cannot be loaded now", retry_after_ms=1000)
-        if found.known:
-            refusal = self._expired()
-        message.outlet.answer(Refused(refusal))
+    def _turned_away(self, found: Found) -> Refusal:
+        if found.known:  # then it was a resume
+            return self._expired()
+        return Unavailable("the room cannot be loaded now", retry_after_ms=1000)
 
     def _expired(self) -> Refusal:
         self._ports.metrics.resume_ended("expired")
@@ -173,17 +185,18 @@ class RegistryActor(LoopActor):
         return directory.epoch
 
     def _spawn(self, record: RoomRecord, stored: Record | None) -> None:
+        """Raises Unavailable where no room can be made of what is kept; there is then none."""
+        room_id, epoch = record.room_id, self._next_epoch()
+        try:
+            RoomActor.start(
+                room_id, epoch, self._ports, self.mailbox, stored=stored, mailbox=record.mailbox
+            )
+        except Exception as error:  # noqa: BLE001  # nobody knows what is in there
+            self._ports.log.error("room_not_loaded", room_id=room_id, error=_describe(error))
+            self._directory.rooms.pop(room_id, None)
+            raise Unavailable("the room cannot be loaded", retry_after_ms=5000) from None
         record.phase = Phase.LIVE
-        epoch = self._next_epoch()
-        RoomActor.start(
-            record.room_id,
-            epoch,
-            self._ports,
-            self.mailbox,
-            stored=stored,
-            mailbox=record.mailbox,
-        )
-        self._ports.log.debug("room_opened", room_id=record.room_id, epoch=epoch)
+        self._ports.log.debug("room_opened", room_id=room_id, epoch=epoch)
 
     def _room_emptied(self, message: m.RoomEmptied) -> None:
         if message.room_id in self._directory.rooms:

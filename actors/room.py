@@ -33,16 +33,9 @@ from actors.recovery import (
 from actors.room_state import LeaveReason, RoomState
 from actors.runtime import LoopActor, Mailbox
 from actors.seating import HANDLERS, Seating
-from actors.self_check import breaches
+from actors.self_check import Suspicion, breaches
 from actors.timers import Graces, Ticker
 from actors.turn import OweAnswer, OweResumed, Turn
-
-SUSPICION_LOOKS: Final = 3
-"""How often a self-check must see a breach before it is one."""
-
-
-class Inconsistent(Exception):
-    """A self-check found breaches: a fault, healed by a restart."""
 
 
 class RoomActor(LoopActor):
@@ -111,10 +104,11 @@ class RoomActor(LoopActor):
         """Who moved, of a turn that is being committed."""
         self._handled: list[Any] = []
         """What of the turn has to happen also where the turn is undone."""
+        self._was_undone = False
+        """The last commit failed: losses and leaves may wait for the next one."""
         self._check_timer: Cancellable | None = None
         self._check_due = False
-        self._suspects: set[str] = set()
-        self._looks = 0
+        self._suspicion = Suspicion()
         self._reported_empty = False
         self._failed = False
 
@@ -221,7 +215,8 @@ class RoomActor(LoopActor):
             case m.Tick():
                 self._ticker.ticked()
             case m.SelfCheck(again):
-                self._check_due = True  # at the turn's end, when nobody is owed an answer
+                # At the turn's end, when nobody is owed an answer.
+                self._check_due = self._check_due or self._suspicion.wants(again)
                 if not again:
                     self._check_timer = None
             case m.Close():
@@ -233,20 +228,20 @@ class RoomActor(LoopActor):
         return None
 
     def _self_check(self) -> None:
-        """Raises Inconsistent where a breach is there in every one of several looks, each after
-        all was handled that waited at the one before: a loss or a leave may be on its way.
-        """
+        """Raises Inconsistent."""
         self._check_due = False
+        if self._was_undone:
+            self._suspicion.drop()
+            return
         claims = self._ports.roster.claims(self.room_id)
-        found = set(breaches(self.state, self.members, claims, self._graces.socket_ids()))
-        self._suspects = found & self._suspects if self._looks else found
-        self._looks = self._looks + 1 if self._suspects else 0
-        if self._looks >= SUSPICION_LOOKS:
-            raise Inconsistent("; ".join(sorted(self._suspects)))
-        if self._looks:
-            self.mailbox.tell(m.SelfCheck(again=True))
+        found = breaches(self.state, self.members, claims, self._graces.socket_ids())
+        if self._suspicion.look(found, self.members):
+            self._look_again()
         else:
             self._publication.last_validated_ms = self._ports.clock.now_ms()
+
+    def _look_again(self) -> None:
+        self.mailbox.tell(m.SelfCheck(again=self._suspicion.ask()))
 
     def _close(self) -> None:
         if not self._turn.is_empty():
@@ -288,9 +283,20 @@ class RoomActor(LoopActor):
         )
 
     def _recover(self) -> None:
-        """Hold what is left against what the sessions say, which is trusted, then begin anew."""
+        """Begin anew with what is left."""
+        self._reconcile()
+        answer_poison(self._poison)
+        self._poison = None
+        if self._ports.ledger.commits_first:
+            self._commit()
+            return
+        if self._ports.ledger.keeps:
+            self._publication.stamp = self._keeping.note()
+        self._recovered()
+
+    def _reconcile(self) -> None:
+        """Hold what is left against what the sessions say, which is trusted."""
         self._turn.changes.clear()
-        self._turn.before.clear()
         for member in strangers(self.state, self.members):
             member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
         now_ms = self._ports.clock.now_ms()
@@ -312,21 +318,14 @@ class RoomActor(LoopActor):
         self._turn.changes.clear()
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
         self._count()
-        answer_poison(self._poison)
-        self._poison = None
-        if self._ports.ledger.commits_first:
-            self._commit()
-            return
-        if self._ports.ledger.keeps:
-            self._publication.stamp = self._keeping.note()
-        self._recovered()
 
     def _recovered(self) -> None:
         self._wreckage = None
         self._publication.recover(self._turn)
+        self._lose_departed()
         self._turn.told()
         self._handled.clear()
-        self.mailbox.tell(m.SelfCheck(again=True))
+        self._look_again()
 
     # -- commit first, publish after
 
@@ -339,20 +338,20 @@ class RoomActor(LoopActor):
 
     def _committed(self, done: bool) -> None:
         moved, self._moved = self._moved, []
-        if self._wreckage is not None:
-            if done:
-                self._recovered()
-            else:  # the members wait for the disk, whoever asked for something does not
-                self._keeping.refuse()
-                self._commit()
+        self._was_undone = not done
+        wreckage = self._wreckage
+        if done and wreckage is not None:
+            self._recovered()
         elif done:
             self._tell(moved)
+        elif wreckage is not None:  # the members wait for the disk; who asked for something, not
+            self._keeping.undo(wreckage.checkpoint, self._graces, ())
+            self._reconcile()
+            self._commit()
         else:
             for socket_id in moved:
                 self._ticker.note(socket_id)
-            again = self._keeping.undo(
-                self._checkpoint.players, self._checkpoint.version, self._graces, self._handled
-            )
+            again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
             self._handled.clear()
             self.mailbox.put_back(again)
 
@@ -367,11 +366,19 @@ class RoomActor(LoopActor):
         turn, ledger = self._turn, self._ports.ledger
         if ledger.keeps and turn.is_kept() and not (ledger.commits_first or turn.urgent):
             self._publication.stamp = self._keeping.note()
-        self._publication.publish(turn)
         self._checkpoint.advance(turn.changes)
+        turn.changes.clear()
+        turn.before.clear()
+        self._publication.publish(turn)
+        self._lose_departed()
         turn.told()
         self._mark = turn.mark()
         self._count()
+
+    def _lose_departed(self) -> None:
+        for outlet in self._publication.departed:
+            self.mailbox.tell(m.Lost(outlet))
+        self._publication.departed.clear()
 
     def _count(self) -> None:
         self._ports.census.players += len(self.state.players) - self._counted

@@ -55,7 +55,8 @@ class Seating:
 
     def must_wait(self, message: object) -> bool:
         """What the turn holds has to be told before `message` is handled: whoever joined before
-        something is said hears it once, and who leaves after it hears it still.
+        something is said hears it once, and who leaves after it hears it still. To be asked only
+        where the turn holds something.
         """
         turn = self._turn
         if turn.urgent:
@@ -66,7 +67,7 @@ class Seating:
             case m.Leave(outlet):
                 return turn.has_said and outlet.socket_id in self._members
             case m.Join(profile=profile):  # whoever is owed its seat gets it before it loses it
-                return turn.has_fresh and bool(self._others_of(profile.person))
+                return bool(self._others_of(profile.person))
             case m.Kick():  # it is undone alone
                 return not turn.is_empty()
         return False

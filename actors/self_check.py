@@ -1,15 +1,66 @@
 """A room held against itself and against the sessions, both ways. PURE.
 
-Owns what must be true between turns. Each breach is one short text for the operator's log; an
+Owns what must be true between turns, and when a breach of it is one: a loss or a leave may be on
+its way, so it must be seen in each of several looks. Each breach is one short text for the log; an
 empty list means that all holds. O(n log n) in the players.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import Outlet
 from actors.room_state import RoomState
+
+SUSPICION_LOOKS: Final = 3
+"""How often a self-check must see a breach before it is one."""
+
+
+class Inconsistent(Exception):
+    """A self-check found breaches: a fault, healed by a restart."""
+
+
+class Suspicion:
+    """What the looks so far have in common. A player that is lost twice is another suspect each
+    time: one with another outlet.
+    """
+
+    __slots__ = ("_asked", "_looks", "_suspects")
+
+    def __init__(self) -> None:
+        self._suspects: set[tuple[str, Outlet | None]] = set()
+        self._looks = 0
+        self._asked = 0
+
+    def wants(self, again: int) -> bool:
+        """Whether to look now: for a first time (0), or as was asked for last."""
+        return again == self._asked if again else not self._looks
+
+    def ask(self) -> int:
+        """The number of the next look, which is due when all was handled that waits now."""
+        self._asked += 1
+        return self._asked
+
+    def look(self, found: Iterable[str], members: Mapping[SocketId, Member]) -> bool:
+        """Whether to look again. Raises Inconsistent where a breach was there in every look."""
+        seen = {(text, _outlet_in(text, members)) for text in found}
+        self._suspects = seen & self._suspects if self._looks else seen
+        self._looks = self._looks + 1 if self._suspects else 0
+        if self._looks >= SUSPICION_LOOKS:
+            raise Inconsistent("; ".join(sorted(text for text, _ in self._suspects)))
+        return self._looks > 0
+
+    def drop(self) -> None:
+        """Nothing can be said now: what was seen does not count."""
+        self._suspects.clear()
+        self._looks = 0
+
+
+def _outlet_in(text: str, members: Mapping[SocketId, Member]) -> Outlet | None:
+    """The present outlet of the one that a breach ends with, if it is about one."""
+    member = members.get(SocketId(text.rpartition(": ")[2]))
+    return None if member is None else member.outlet
 
 
 def breaches(

@@ -60,6 +60,24 @@ def run(settings: Settings, warnings: Sequence[str], version: str) -> int:
     return uvloop.run(_serve(settings, warnings, version))
 
 
+def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
+    """Add a signing key to the folder's ring, and have the server that uses it read that.
+
+    Whether it was done, and one line that says what was, or why not.
+    """
+    data = DataDir(Path(data_dir), secrets.token_bytes)
+    try:
+        ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
+        data.keep_keys(ring)
+    except DataDirUnusable as unusable:
+        return False, str(unusable)
+    server = data.server()
+    if server is not None:
+        os.kill(server, signal.SIGHUP)
+    told = f"server {server} was told" if server is not None else "no server runs on it"
+    return True, f"{data_dir}: {len(ring.signing)} signing keys; {told}"
+
+
 class Application:
     """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept.
     `new_name` gives a URL-safe text of so many random bytes.
@@ -154,6 +172,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
     logging.getLogger("pykka").setLevel(logging.CRITICAL)  # failures are told by our own log
     loop.set_exception_handler(lambda _, context: _tell_fault(log, context))
     _raise_open_files()
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # means: read the keys again
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
     keeper: Keeper | None = None
     try:
@@ -167,10 +186,11 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
             app = Application(settings, log, clock, keys, version, (keeper, opened))
+            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
+            app.keys = data.keys()  # they may have been rotated since
         app.metrics.watch_log(lambda: log.dropped_total)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
-        loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
         await app.server.listen()
     except (DataDirUnusable, StoreFault) as error:
         return _not_started(log, settings, str(error))
@@ -234,8 +254,6 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
 
 def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
     """On SIGHUP: somebody rotated them."""
-    if app.ledger is None:
-        return
     try:
         app.keys = data.keys()
     except DataDirUnusable as error:

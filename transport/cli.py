@@ -1,8 +1,8 @@
 """The command `vaultmeet`: from arguments to an exit code.
 
-Owns words and exit codes: 0 done, 2 a mistake in arguments or settings. Makes its flags from the
-table in `actors.settings` and knows no setting by name. The server itself is imported only when it
-is to run, so that help, version and mistakes cost none of it.
+Owns words and exit codes: 0 done, 1 it could not be done, 2 a mistake in arguments or settings.
+Makes its flags from the table in `actors.settings` and knows but one setting by name. The server
+itself is imported only when it is to run, so that help, version and mistakes cost none of it.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from actors.setting_rules import Group, Row
 from actors.settings import TABLE, Loaded, SettingsInvalid, load, nearest
 
+_FAILED: Final = 1
 _MISTAKE: Final = 2
 _ABOUT: Final = "A room server for WebSocket clients: who is in a room, agreed on by everybody."
 _EPILOG: Final = """\
@@ -24,6 +25,7 @@ vaultmeet serve                 on 127.0.0.1:8765, nothing configured
 vaultmeet serve --port 0        on a free port, which the log names
 vaultmeet serve --help          every setting
 vaultmeet check-config --config FILE
+vaultmeet rotate-keys           sign resume tokens with a new key from now on
 """
 _SOURCES: Final = """\
 Every setting has one name: the flag --room-idle-s is VAULTMEET_ROOM_IDLE_S in the environment and
@@ -116,6 +118,19 @@ def _parser() -> argparse.ArgumentParser:
             usage=f"vaultmeet {name} [--config FILE] [settings]",
         )
         _add_settings(command)
+    about = "sign resume tokens with a new key; those signed before stay good"
+    rotate = commands.add_parser(
+        "rotate-keys",
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.\n\nA running server takes it up at once.",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    rotate.add_argument("--config", metavar="FILE", help="TOML file with settings")
+    rotate.add_argument("--data-dir", metavar="DIR", help=_help(TABLE["data_dir"]))
+    rotate.add_argument(
+        "--revoke", action="store_true", help="tokens signed before are void: nobody can resume"
+    )
     return parser
 
 
@@ -185,7 +200,9 @@ def main(argv: list[str] | None = None) -> int:
         return _MISTAKE
     try:
         loaded = load(
-            {name: getattr(chosen, name) for name in TABLE}, os.environ, config_file=chosen.config
+            {name: getattr(chosen, name, None) for name in TABLE},
+            os.environ,
+            config_file=chosen.config,
         )
     except SettingsInvalid as invalid:
         _complain(str(invalid))
@@ -196,6 +213,13 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from transport import app  # noqa: PLC0415  # the server and all its libraries
 
+    if chosen.command == "rotate-keys":
+        rotated, told = app.rotate_keys(loaded.settings.data_dir, revoke=chosen.revoke)
+        if rotated:
+            sys.stdout.write(f"{_plain(told)}\n")
+            return 0
+        _complain(told)
+        return _FAILED
     return app.run(loaded.settings, loaded.warnings, version())
 
 

@@ -78,12 +78,14 @@ class DataDir:
             os.close(descriptor)
         return None
 
-    def keys(self) -> KeyRing:
-        """The keys, made where there are none. Raises DataDirUnusable."""
+    def keys(self, *, make: bool = True) -> KeyRing:
+        """The keys; where there are none they are made. Raises DataDirUnusable."""
         path = self.path / KEYS_NAME
         try:
             return parse(path.read_text(encoding="ascii"))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not make:
+                raise self._unusable(error) from None
             ring = KeyRing(self._random_bytes(KEY_BYTES), (self._random_bytes(KEY_BYTES),))
             self.keep_keys(ring)
             return ring

@@ -47,10 +47,15 @@ class MemoryStore:
 
     def write(self, batch: Batch) -> None:
         disk = self.disk
+        after: dict[RoomId, Record] = {}
         for record in batch.records:
-            kept = self.load(record.room_id) or vacant(record.room_id)
+            kept = after.get(record.room_id) or self.load(record.room_id)
+            after[record.room_id] = kept = kept or vacant(record.room_id)
             kept.absorb(record)
-            disk.rooms[record.room_id] = body_of([kept])
+        bodies = {room_id: body_of([kept]) for room_id, kept in after.items()}
+        # Nothing is changed before all of it is known to work.
+        disk.rooms.update(bodies)
+        for record in batch.records:
             disk.epoch = max(disk.epoch, record.epoch)
             disk.recalled.update(record.recalled)
         disk.mark = batch.mark

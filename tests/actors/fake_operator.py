@@ -90,3 +90,11 @@ class FakeMetrics:
 
     def join_answered(self, seconds: float) -> None:
         self.join_seconds.append(seconds)
+
+    def store_committed(self, records: int, seconds: float) -> None:
+        del seconds
+        self.count["store_commits"] += 1
+        self.count["store_records"] += records
+
+    def store_failed(self, code: str) -> None:
+        self.count[f"store_failed {code}"] += 1

@@ -72,6 +72,10 @@ class FakeClock:
         heapq.heappush(self._timers, (timer.due_s, next(self._order), timer))
         return timer
 
+    def forget(self) -> None:
+        """Let nothing that waits ever happen."""
+        self._timers.clear()
+
     def waiting(self) -> list[float]:
         """When the timers that were not cancelled are due, soonest first."""
         return sorted(due_s for due_s, _, timer in self._timers if timer.call is not None)

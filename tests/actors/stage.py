@@ -12,7 +12,8 @@ from actors import messages as m
 from actors.directory import Directory
 from actors.ids import RoomId, SocketId, UserId
 from actors.ledger import Forgetful
-from actors.ports import Census, Joined, Ports, Resumed
+from actors.ports import Census, Joined, Ledger, Ports, Resumed
+from actors.records import LONG_KEPT, Stamp
 from actors.registry import RegistryActor
 from actors.room import RoomActor
 from actors.runtime import Mailbox
@@ -41,7 +42,7 @@ class Stage:
 
     def __init__(self, **settings: Any) -> None:
         self.settings: Final = Settings(**settings)
-        self.clock: Final = FakeClock()
+        self.clock: Final = self._clock()
         self.encoder: Final = FakeEncoder()
         self.roster: Final = FakeRoster()
         self.log: Final = FakeLog()
@@ -54,11 +55,21 @@ class Stage:
             self.log,
             self.metrics,
             self.census,
-            Forgetful(),
+            self._ledger(),
             self.settings,
         )
-        self.directory: Final = Directory(Mailbox())
+        self.directory: Final = self._directory()
         RegistryActor.start(self.ports, self.directory, mailbox=self.directory.registry)
+
+    def _clock(self) -> FakeClock:
+        return FakeClock()
+
+    def _directory(self) -> Directory:
+        return Directory(Mailbox())
+
+    def _ledger(self) -> Ledger:
+        """Nothing is kept."""
+        return Forgetful()
 
     # -- speaking
 
@@ -87,7 +98,14 @@ class Stage:
         )
 
     def resume(
-        self, outlet: FakeOutlet, name: str, *, version: int, serial: int = 1, epoch: int = 0
+        self,
+        outlet: FakeOutlet,
+        name: str,
+        *,
+        version: int,
+        serial: int = 1,
+        epoch: int = 0,
+        stamp: Stamp = LONG_KEPT,
     ) -> m.Resume:
         """A resume of `name`'s session on `outlet`; `epoch` is the present one where not given."""
         now_s = self.clock.monotonic_s()
@@ -101,10 +119,13 @@ class Stage:
             now_s,
             now_s + self.settings.join_timeout_s,
             profile_of(f"user-{name}"),
+            stamp,
         )
 
     def post(self, *messages: Any) -> None:
-        """Send on the way that sessions take; all is handled in one turn of its room."""
+        """Send on the way that sessions take; all is handled in one turn of its room. A kick goes
+        to `ROOM`.
+        """
         for message in messages:
             if isinstance(message, m.Join | m.Resume):
                 mailbox = self.directory.mailbox_for(message.room_id)

@@ -31,6 +31,8 @@ class Person:
         self._rng: Final = rng
         self.name: Final = name
         self.mirror: Final = Mirror(name, may_fall_behind=True)
+        self.insists = True
+        """It tries its token also where it has left."""
         self.story: list[object] = []
         self.earlier: list[Caller] = []
         self._caller: Caller | None = None
@@ -102,6 +104,26 @@ class Person:
             case "trickle":
                 caller.wire.let_through(rng.randrange(1, 20_000))
 
+    def begin(self, room_id: str) -> None:
+        """Open a connection and join."""
+        self._open()
+        self._say("joinRoomGameSpace", roomId=room_id, attributes={"of": self.name})
+
+    def act_seated(self) -> None:
+        """Change something of oneself, and stay."""
+        match self._rng.choice(["ready", "update", "move"]):
+            case "ready":
+                self._say("ready")
+            case "update":
+                self._say("updatePlayer", displayName=str(self._rng.randrange(99)))
+            case "move":
+                self._say("move", x=self._rng.randrange(99), y=0)
+
+    def come_back(self) -> None:
+        """Resume over a new connection."""
+        self._open()
+        self._resume()
+
     def flow(self) -> None:
         """Read all that waits, and from now on everything at once."""
         if self.caller is not None:
@@ -118,7 +140,7 @@ class Person:
         self.read()
 
     def _resume(self) -> None:
-        if self._token is None:
+        if self._token is None or (self.mirror.seat is Seat.OUT and not self.insists):
             return
         room_id, token = self._token
         mirror = self.mirror

@@ -219,7 +219,7 @@ class Porch:
         self.log: Final = WrittenLog()
         self.sessions: list[ScriptedSession] = []
         self.settings: Final = Settings(**settings)
-        self.door: Final = self._open_door()
+        self.door = self._open_door()
 
     def _open_door(self) -> Door:
         return Door(

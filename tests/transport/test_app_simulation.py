@@ -41,9 +41,9 @@ def rules_of_the_house(rng: random.Random) -> dict[str, Any]:
     }
 
 
-async def chaos(house: House, people: list[Person], rng: random.Random) -> None:
+async def chaos(house: House, people: list[Person], rng: random.Random, steps: int = STEPS) -> None:
     """Deeds, a little time, and a few turns of the loop; not always enough of them."""
-    for _ in range(STEPS):
+    for _ in range(steps):
         for _ in range(rng.choice([1, 1, 2, 5])):
             rng.choice(people).act()
         passed_s = rng.choice([0, 0, 0, 0, 0.01, 0.05, 0.5, 3])

@@ -1,0 +1,76 @@
+"""Whom a token seats again after a restart, although the store does not know the player."""
+
+import pytest
+
+from actors.ids import SocketId
+from actors.recall import NOBODY, Recall
+from actors.records import LONG_KEPT, Stamp
+
+A, B, C = map(SocketId, "ABC")
+UNTIL_S = 100.0
+GAPS = {3: 10, 5: 0}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "socket_id", "now_s", "admitted"),
+    [
+        (Stamp(3, 11), A, 0.0, True),  # the first batch that is missing
+        (Stamp(3, 10), A, 0.0, False),  # the last that is durable: A has left since
+        (Stamp(3, 9), A, 0.0, False),
+        (Stamp(3, 10**9), A, 0.0, True),
+        (Stamp(5, 1), A, 0.0, True),  # of a run that made nothing durable
+        (Stamp(5, 0), A, 0.0, False),
+        (Stamp(4, 11), A, 0.0, False),  # of a run that nobody knows
+        (Stamp(2, 11), A, 0.0, False),
+        (Stamp(6, 11), A, 0.0, False),  # of this run, or a later one
+        (LONG_KEPT, A, 0.0, False),
+        (Stamp(0, 11), A, 0.0, False),
+        (Stamp(3, 11), B, 0.0, False),  # seated again before
+        (Stamp(3, 11), A, UNTIL_S - 0.001, True),
+        (Stamp(3, 11), A, UNTIL_S, False),
+        (Stamp(3, 11), A, UNTIL_S + 1, False),
+    ],
+)
+def test_only_who_was_seated_in_a_gap_is_admitted_once_and_in_time(
+    stamp: Stamp, socket_id: SocketId, now_s: float, admitted: bool
+) -> None:
+    """Batch by batch, run by run, until the grace since the start is over."""
+    assert Recall(GAPS, [B], UNTIL_S).admits(stamp, socket_id, now_s) is admitted
+
+
+def test_who_was_seated_again_is_not_admitted_again_unless_it_was_undone() -> None:
+    """Others are; an undo of somebody unknown changes nothing."""
+    recall = Recall(GAPS, [], UNTIL_S)
+    recall.note(A)
+    assert not recall.admits(Stamp(3, 11), A, 0.0)
+    assert recall.admits(Stamp(3, 11), C, 0.0)
+    recall.undo(A)
+    recall.undo(C)
+    assert recall.admits(Stamp(3, 11), A, 0.0)
+    assert recall.admits(Stamp(3, 11), C, 0.0)
+
+
+@pytest.mark.parametrize(("now_s", "is_open"), [(-1.0, True), (99.9, True), (100.0, False)])
+def test_the_grace_is_open_until_its_end(now_s: float, is_open: bool) -> None:
+    """The end itself is not in it."""
+    assert Recall({}, [], UNTIL_S).is_open(now_s) is is_open
+
+
+def test_a_recall_does_not_change_with_what_it_was_made_of() -> None:
+    """It keeps its own gaps and names."""
+    gaps, names = {3: 10}, {B}
+    recall = Recall(gaps, names, UNTIL_S)
+    gaps[3] = 99
+    names.clear()
+    recall.note(C)
+    assert recall.admits(Stamp(3, 11), A, 0.0)
+    assert not recall.admits(Stamp(3, 11), B, 0.0)
+    assert names == set()
+
+
+@pytest.mark.parametrize("now_s", [float("-inf"), -1e9, 0.0, 1e9])
+def test_a_server_that_keeps_nothing_recalls_nobody(now_s: float) -> None:
+    """At no time, of no run."""
+    assert not NOBODY.is_open(now_s)
+    assert not NOBODY.admits(Stamp(1, 1), A, now_s)
+    assert not NOBODY.admits(LONG_KEPT, A, now_s)

@@ -1,0 +1,453 @@
+"""Rooms that come back from the store: loading, the grace since the start, tokens of lost joins."""
+
+from typing import Any
+
+import pytest
+
+from actors import messages as m
+from actors.directory import Phase
+from actors.ids import RoomId, SocketId
+from actors.members import Hearing
+from actors.ports import Joined, Refused
+from actors.records import Stamp
+from actors.room_state import LeaveReason
+from actors.settings import Durability
+from actors.stores.port import StoreDamaged
+from tests.actors.fakes import FakeOutlet
+from tests.actors.kept_stage import KeptStage
+from tests.actors.stage import ROOM, settle
+
+A, B = SocketId("A"), SocketId("B")
+
+
+async def restarted(*names: str, **settings: Any) -> KeptStage:
+    """`names` were in the room when the server was killed; all is durable."""
+    stage = KeptStage(**settings)
+    await stage.seat(*names)
+    return await stage.restart()
+
+
+async def back(
+    stage: KeptStage, name: str, *, version: int = 1, serial: int = 1, stamp: Stamp | None = None
+) -> FakeOutlet:
+    """Show a token of the epoch before the restart."""
+    outlet = stage.outlet(name)
+    message = stage.resume(
+        outlet, name, version=version, serial=serial, epoch=1, **({"stamp": stamp} if stamp else {})
+    )
+    await stage.turn(message)
+    return outlet
+
+
+def stamp_of(outlet: FakeOutlet) -> Stamp:
+    """What is in the newest token that it was given."""
+    return outlet.answer_of(Joined).stamp
+
+
+# -- loading
+
+
+@pytest.mark.rule("P4.1")
+async def test_a_stored_room_is_loaded_when_it_is_first_asked_for() -> None:
+    """Not before; everybody in it is lost, and nobody is told of anything else."""
+    stage = await restarted("A", "B")
+    assert stage.directory.rooms == {}
+    a = await back(stage, "A", version=2)
+    assert a.take() == ["Joined v3: A B?"]
+    b = await back(stage, "B", version=2)
+    assert b.take() == ["Joined v4: A B"]
+    assert a.take() == ["connection B+ v4"]
+
+
+@pytest.mark.rule("P4.1", "G4.3")
+async def test_a_loaded_room_has_a_higher_epoch_and_goes_on_at_its_version() -> None:
+    """Also where the clock went back."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    await stage.turn(m.Ready(a))
+    epoch, version = stage.room().state.epoch, stage.room().state.version
+    stage = await stage.restart()
+    stage.clock._start_ms -= 10**6
+    await back(stage, "A", version=2)
+    assert stage.room().state.epoch > epoch
+    assert stage.room().state.version == version + 1
+
+
+@pytest.mark.rule("P4.1", "P4.7", "P1.2")
+async def test_a_player_comes_back_with_all_that_it_was() -> None:
+    """Name, attributes, ready, position, the time it joined; the room with its own."""
+    stage = KeptStage()
+    outlet = stage.outlet("A")
+    await stage.turn(
+        stage.join(outlet, display_name="Ann", attributes={"hat": ["red"]}, x=1.0, y=2.0)
+    )
+    await stage.turn(m.Ready(outlet), m.Move(outlet, 5.0, 6.0))
+    await stage.pass_time(1)
+    created_ms = stage.room().state.created_at_ms
+    before = stage.room().state.players[A]
+    stage = await stage.restart()
+    await stage.pass_time(3)
+    await back(stage, "A")
+    after = stage.room().state.players[A]
+    assert after.display_name == "Ann"
+    assert after.attributes == {"hat": ["red"]}
+    assert after.is_ready
+    assert (after.motion.x, after.motion.y) == (5.0, 6.0)
+    assert after.joined_at_ms == before.joined_at_ms
+    assert stage.room().state.created_at_ms == created_ms
+
+
+@pytest.mark.rule("P4.7")
+async def test_a_room_that_was_reaped_keeps_the_time_it_was_made() -> None:
+    """And begins at version 0, as there is nobody who could compare."""
+    stage = KeptStage(room_idle_s=1)
+    (a,) = await stage.seat("A")
+    created_ms = stage.room().state.created_at_ms
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    await stage.pass_time(2)
+    assert stage.directory.rooms == {}
+    await stage.seat("B")
+    assert stage.room().state.created_at_ms == created_ms
+    assert stage.room().state.version == 1
+    stage = await stage.restart()
+    await back(stage, "B")
+    assert stage.room().state.created_at_ms == created_ms
+
+
+async def test_joins_wait_while_a_room_is_loaded_and_follow_in_order() -> None:
+    """However slow the disk is."""
+    stage = await restarted("A")
+    stage.store.at_once = False
+    outlets = [stage.outlet(name) for name in "BCD"]
+    await stage.turn(*(stage.join(outlet) for outlet in outlets))
+    assert stage.directory.rooms[ROOM].phase is Phase.LOADING
+    assert stage.directory.parked_count == 3
+    stage.store.do()
+    stage.store.at_once = True
+    await settle()
+    while stage.store.asked:
+        stage.store.do()
+        await settle()
+    assert outlets[0].take() == ["Joined v4: A? B C D"]
+    assert stage.directory.parked_count == 0
+
+
+@pytest.mark.rule("G5.7")
+async def test_joins_that_wait_too_long_for_the_disk_are_unavailable() -> None:
+    """And when it answers at last, no room is opened for nobody."""
+    stage = await restarted("A", join_timeout_s=5)
+    stage.store.at_once = False
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b))
+    await stage.pass_time(5)
+    assert b.take() == ["refused unavailable"]
+    stage.store.do()
+    await settle()
+    assert stage.directory.rooms == {}
+    assert stage.directory.loading == set()
+
+
+async def test_a_room_that_cannot_be_loaded_is_unavailable_until_it_can() -> None:
+    """Nothing is guessed, and the next join asks again."""
+    stage = await restarted("A")
+    stage.store.at_once = False
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b))
+    stage.store.fail(StoreDamaged("the record of room room was set aside"))
+    await settle()
+    assert b.take() == ["refused unavailable"]
+    assert stage.directory.rooms == {}
+    await stage.turn(stage.join(b))
+    assert stage.store.waits == ["load"]
+
+
+async def test_a_record_that_no_room_can_be_made_of_is_unavailable_and_named() -> None:
+    """Its joiners are answered, and the registry goes on."""
+    stage = await restarted("A")
+    record = stage.store._store.load(ROOM)
+    assert record is not None
+    record.rows[A] = ("too", "short")  # type: ignore[assignment]
+    stage.store._store.load = lambda room_id: record  # type: ignore[method-assign]
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b))
+    assert b.take() == ["refused unavailable"]
+    assert stage.log.of("room_not_loaded")[0].room_id == ROOM
+    assert (stage.directory.rooms, stage.directory.parked_count) == ({}, 0)
+    assert not stage.log.of("registry_restarted")
+
+
+async def test_a_registry_that_fails_while_a_room_is_loaded_asks_again() -> None:
+    """What waits for the room is not lost."""
+    stage = await restarted("A")
+    stage.store.at_once = False
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b))
+    stage.directory.registry.tell(m.RoomFound(ROOM, None))  # type: ignore[arg-type]  # poison
+    await settle()
+    assert stage.log.of("registry_restarted")
+    stage.store.at_once = True
+    while stage.store.asked:
+        stage.store.do()
+        await settle()
+    assert b.take() == ["Joined v2: A? B"]
+
+
+# -- the grace since the start
+
+
+@pytest.mark.rule("P4.2", "G6.13")
+async def test_who_does_not_come_back_leaves_once_when_the_grace_since_the_start_ends() -> None:
+    """However late the room was loaded."""
+    stage = await restarted("A", "B", "C", resume_grace_s=30)
+    await stage.pass_time(20)
+    a = await back(stage, "A")
+    a.take()
+    await stage.pass_time(9.999)
+    assert a.take() == []
+    await stage.pass_time(0.001)
+    assert a.take() == ["left B(timeout) C(timeout) v6"]
+    await stage.pass_time(100)
+    assert a.take() == []
+    assert stage.metrics.count["player_left timeout"] == 2
+
+
+@pytest.mark.rule("P4.3", "P4.4")
+async def test_after_the_grace_a_stored_room_shows_nobody_of_before() -> None:
+    """They timed out, which is told once to the operator, and to nobody else."""
+    stage = await restarted("A", "B", resume_grace_s=30)
+    await stage.pass_time(30)
+    late = await back(stage, "A")
+    assert late.take() == ["refused resumeExpired"]
+    assert stage.directory.rooms == {}
+    (c,) = await stage.seat("C")
+    assert sorted(stage.room().state.players) == ["C"]
+    assert [line.socket_id for line in stage.log.of("player_left")] == ["A", "B"]
+    assert stage.metrics.count["player_left timeout"] == 2
+    assert c.take() == []
+    await stage.pass_time(1)
+    assert sorted(stage.kept()) == ["C"]
+    later = await stage.restart()
+    await later.pass_time(40)
+    await later.seat("D")
+    assert later.metrics.count["player_left timeout"] == 1
+
+
+@pytest.mark.rule("G6.14")
+async def test_stored_players_count_and_always_fit() -> None:
+    """A full room is full also before they are back."""
+    stage = await restarted("A", "B", players_max=2)
+    c = stage.outlet("C")
+    await stage.turn(stage.join(c))
+    assert c.take() == ["refused roomFull"]
+    a = await back(stage, "A")
+    assert a.take()[0].startswith("Joined")
+
+
+@pytest.mark.rule("C4.7")
+async def test_a_newer_session_replaces_a_stored_one_of_the_same_user() -> None:
+    """Under one_session_per_user; the old token is then void."""
+    stage = await restarted("A", one_session_per_user=True)
+    newer = stage.outlet("B")
+    await stage.turn(stage.join(newer, person="user-A"))
+    assert newer.take() == ["Joined v3: B"]
+    late = await back(stage, "A")
+    assert late.take() == ["refused resumeExpired"]
+
+
+# -- tokens
+
+
+@pytest.mark.rule("P4.5", "G6.9")
+async def test_who_left_stays_out_over_restarts() -> None:
+    """Its token is of a batch that the store has."""
+    stage = KeptStage()
+    a, _ = await stage.seat("A", "B")
+    stamp = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    for _ in range(3):
+        stage = await stage.restart()
+        late = await back(stage, "A", stamp=stamp)
+        assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("P4.6")
+async def test_tokens_before_the_proven_one_stay_void_over_a_restart() -> None:
+    """Those from it on still work."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    await stage.turn(stage.join(a))
+    a.heard = True
+    await stage.turn(m.Heard(a))
+    stage = await stage.restart()
+    old = await back(stage, "A", serial=1)
+    assert old.take() == ["refused resumeExpired"]
+    new = await back(stage, "A", serial=2)
+    assert new.take() == ["Joined v2: A"]
+
+
+async def unflushed(*names: str, **settings: Any) -> tuple[KeptStage, dict[SocketId, Stamp]]:
+    """`names` were told that they sit, and killed with the server before the disk knew."""
+    stage = KeptStage(durability=Durability.FAST, **settings)
+    stage.store.at_once = False
+    outlets = [stage.outlet(name) for name in names]
+    stage.post(*(stage.join(outlet) for outlet in outlets))
+    await settle()
+    while stage.store.waits[:1] == ["load"]:
+        stage.store.do()
+        await settle()
+    stamps = {outlet.socket_id: stamp_of(outlet) for outlet in outlets}
+    assert stage.disk.rooms == {}
+    return await stage.restart(), stamps
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_token_seats_again_whom_the_store_does_not_know() -> None:
+    """Under the same name; those who came back before see it come."""
+    stage, stamps = await unflushed("A", "B")
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+    b = await back(stage, "B", stamp=stamps[B])
+    assert b.take() == ["Joined v2: A B"]
+    assert a.take() == ["joined B v2"]
+    assert stage.room().members[B].person == "user-B"
+    assert stage.metrics.count["player_joined"] == 0
+    assert stage.metrics.count["resume_ended joined"] == 2
+
+
+@pytest.mark.rule("P1.1", "G6.14")
+async def test_who_is_recalled_fits_into_a_full_room() -> None:
+    """Its seat was promised."""
+    stage, stamps = await unflushed("A", players_max=1)
+    await stage.seat("Z")
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v2: A Z"]
+
+
+@pytest.mark.rule("P1.1", "P4.5")
+async def test_who_was_recalled_and_left_stays_out() -> None:
+    """In this run and, since the disk knows, in the next; so does any newer token of it."""
+    stage, stamps = await unflushed("A")
+    a = await back(stage, "A", stamp=stamps[A])
+    newer = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    await stage.pass_time(0.1)
+    stage = await stage.restart()
+    for serial, stamp in ((1, stamps[A]), (2, newer)):
+        late = await back(stage, "A", serial=serial, stamp=stamp)
+        assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_recalled_player_is_recalled_again_when_the_server_dies_once_more() -> None:
+    """In the same grace, and before the disk knew of it."""
+    stage, stamps = await unflushed("A")
+    stage.store.at_once = False
+    stage = await stage.restart()
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+
+
+@pytest.mark.rule("P4.4")
+async def test_nobody_is_recalled_after_the_grace() -> None:
+    """Whether or not the room is open."""
+    stage, stamps = await unflushed("A", resume_grace_s=30)
+    await stage.pass_time(30)
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    await stage.seat("Z")
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    assert stage.disk.gaps == {}
+
+
+async def test_a_resume_in_a_room_that_nobody_was_in_opens_none() -> None:
+    """Asked for, and not there."""
+    stage = await restarted("A")
+    outlet = stage.outlet("Q", RoomId("other"))
+    await stage.turn(stage.resume(outlet, "Q", version=1, epoch=1))
+    assert outlet.refusal() == "resumeExpired"
+    assert stage.directory.rooms == {}
+    assert stage.metrics.count["resume_ended expired"] == 1
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_recall_that_could_not_be_stored_may_be_tried_again() -> None:
+    """In a journal, over a disk that fails once."""
+    stage, stamps = await unflushed("A", store_retry_s=1)
+    stage = await stage.restart(durability=Durability.JOURNAL)
+    stage.store.at_once = False
+    outlet = stage.outlet("A")
+    resume = stage.resume(outlet, "A", version=1, epoch=1, stamp=stamps[A])
+    await stage.turn(resume)
+    stage.store.do()
+    await settle()
+    stage.store.fail()
+    await settle()
+    assert outlet.take() == ["refused unavailable"]
+    stage.store.at_once = True
+    await stage.pass_time(1)
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+
+
+# -- positions, in fast
+
+
+@pytest.mark.rule("P1.3")
+async def test_positions_are_kept_now_and_then() -> None:
+    """Every position_save_s, however much somebody moves."""
+    stage = KeptStage(durability=Durability.FAST, position_save_s=5)
+    (a,) = await stage.seat("A")
+    await stage.pass_time(0.1)
+    writes = len(stage.store.batches)
+    for step in range(40):
+        await stage.turn(m.Move(a, float(step), 0.0))
+        await stage.pass_time(0.1)
+    assert len(stage.store.batches) == writes
+    await stage.pass_time(5)
+    assert len(stage.store.batches) == writes + 1
+    assert stage.kept()[A].player.motion.x == 39.0
+
+
+# -- crashes and ends
+
+
+async def test_a_crashed_room_is_kept_as_it_comes_back() -> None:
+    """With its new epoch."""
+    stage = KeptStage(durability=Durability.FAST)
+    a, b = await stage.seat("A", "B")
+    stage.encoder.poison = "poison"
+    await stage.turn(m.Ready(a), m.Say(b, "chat", "poison"))
+    await stage.pass_time(0.1)
+    assert stage.disk.epoch == stage.room().state.epoch
+    assert stage.kept()[A].player.is_ready
+
+
+@pytest.mark.rule("G9.4")
+async def test_a_room_that_was_closed_for_crashing_comes_back_empty() -> None:
+    """Its members were told that they are out."""
+    stage = KeptStage(durability=Durability.FAST, room_restarts_max=0, room_closed_s=1)
+    (a,) = await stage.seat("A")
+    stage.encoder.poison = "poison"
+    await stage.turn(m.Say(a, "chat", "poison"))
+    await stage.pass_time(0.1)
+    assert stage.kept() == {}
+    stage = await stage.restart()
+    assert (await back(stage, "A")).take() == ["refused resumeExpired"]
+
+
+async def test_a_loaded_room_holds_against_its_self_check() -> None:
+    """Those who are not back have no session, and need none."""
+    stage = await restarted("A", "B", self_check_s=1)
+    await back(stage, "A")
+    await stage.pass_time(10)
+    assert stage.metrics.count["room_restarted"] == 0
+    assert stage.room().members[B].hearing is Hearing.LOST
+    assert stage.census.players == 2
+
+
+async def test_a_join_refused_by_a_loaded_room_is_told_so() -> None:
+    """As by any room."""
+    stage = await restarted("A", players_max=1)
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b))
+    assert b.answer_of(Refused).refusal.code == "roomFull"
