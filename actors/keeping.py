@@ -4,7 +4,7 @@ Owns the way between a room's living state and its records. Called by room.py. S
 anybody but the ledger; what is not durable in time is undone here, as if it had never been asked.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,20 +46,22 @@ class Keeping:
         self._whole_due = True
         self._moved = False
 
-    def must_commit(self, moved: bool) -> bool:
-        """What the turn holds is to be durable before it is told. `moved`: so are positions."""
+    def must_commit(self, moved: bool, moving: bool) -> bool:
+        """What the turn holds is to be durable before it is told. `moved`: there are positions that
+        are due; `moving`: some are not, and whoever gets a whole state sees them before.
+        """
         ledger, turn = self._ledger, self._turn
         if not ledger.keeps:
             return False
         if ledger.commits_first:
-            return moved or turn.is_kept()
+            return moved or turn.is_kept() or (moving and turn.shows_all())
         return turn.urgent and turn.is_kept()
 
     def note(self) -> Stamp:
         """Keep what the turn changed, a little later."""
         return self._ledger.note(self._record(()))
 
-    def commit(self, moved: Iterable[SocketId], deliver: Callable[[bool], object]) -> Stamp:
+    def commit(self, moved: Collection[SocketId], deliver: Callable[[bool], object]) -> Stamp:
         """Keep what the turn changed and who moved, and `deliver` whether it is durable."""
         return self._ledger.commit(self._record(moved), deliver)
 
@@ -134,7 +136,7 @@ class Keeping:
 
     # -- inside
 
-    def _record(self, moved: Iterable[SocketId]) -> Record:
+    def _record(self, moved: Collection[SocketId]) -> Record:
         state, members, turn = self._state, self._members, self._turn
         players = state.players
         too_many = 2 * len(players) + _SPARE_ROWS
@@ -149,12 +151,13 @@ class Keeping:
             rows = {}
             for change in turn.changes:
                 rows[change.player.socket_id] = None
-            rows.update(dict.fromkeys(turn.touched))
+            for socket_id in turn.touched:
+                rows[socket_id] = None
             for socket_id in rows:
                 player = players.get(socket_id)
                 if player is not None:
                     rows[socket_id] = _row(player, members[socket_id])
-            record = self._delta(rows, self._spots(moved))
+            record = self._delta(rows, self._spots(moved) if moved else {})
         self._whole_due = False
         if turn.recalled:
             record.recalled = tuple(key for key in turn.recalled if key in record.rows)

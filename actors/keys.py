@@ -53,7 +53,7 @@ def parse(text: str) -> KeyRing:
             key = bytes.fromhex(digits)
         except ValueError:
             key = b""
-        if len(key) != KEY_BYTES:
+        if len(key) != KEY_BYTES or len(digits) != 2 * KEY_BYTES:
             raise KeysInvalid(f"line {number}: expected {2 * KEY_BYTES} hex digits")
         (pseudonyms if name == "pseudonym" else signing).append(key)
     if len(pseudonyms) != 1 or not 1 <= len(signing) <= SIGNING_KEYS_MAX:

@@ -152,7 +152,7 @@ class RoomActor(LoopActor):
 
     def on_turn_end(self) -> None:
         moved = self._ticker.take_due()
-        if self._keeping.must_commit(bool(moved)):
+        if self._keeping.must_commit(bool(moved), self._ticker.has_waiting()):
             self._moved = moved
             self._commit()
         else:
@@ -333,7 +333,8 @@ class RoomActor(LoopActor):
         """Nothing is handled until it is known whether the turn is durable."""
         self.mailbox.pause()
         self._publication.stamp = self._keeping.commit(
-            self._moved, lambda done: self.mailbox.go_on(m.Committed(done))
+            [*self._moved, *self._ticker.waiting()],
+            lambda done: self.mailbox.go_on(m.Committed(done)),
         )
 
     def _committed(self, done: bool) -> None:

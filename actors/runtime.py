@@ -136,6 +136,10 @@ class Mailbox:
         """Deliver nothing until `go_on`; what comes waits, up to the limit as always."""
         self._paused = True
 
+    def is_paused(self) -> bool:
+        """It delivers nothing at the moment."""
+        return self._paused
+
     def go_on(self, message: object) -> None:
         """End the pause, with `message` before all that waits. Loop's thread only."""
         self._paused = False
@@ -261,6 +265,8 @@ class LoopActor(pykka.Actor):
         if not self._started:
             self._started = True
             self._actor_loop_setup()
+            if self.mailbox.is_paused():
+                return
         entries = self.mailbox.take(self.turn_messages_max)
         handled = 0
         stopped = self.actor_stopped

@@ -84,6 +84,14 @@ class Seating:
             serial = member.issue_token()
             self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
             return
+        if member is not None and isinstance(member.outlet, Absent):
+            # It sat here when the server died, in the midst of a switch to or from this room.
+            self._touch(outlet.socket_id)
+            member.serial = max(member.serial, message.first_serial - 1)
+            serial = member.issue_token()
+            self._bring_back(member, outlet)
+            self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
+            return
         if member is not None:  # the same session by another seat: this one came too late
             raise Unavailable("this session's player is still here: resume, or wait for its end")
         profile = message.profile
@@ -106,17 +114,15 @@ class Seating:
         member = self._members.get(message.socket_id)
         if member is None:
             member = self._recall(message)
-        if member is None or not (member.oldest_good_serial() <= message.serial <= member.serial):
+        if member is None or not _is_good(message.serial, member):
             self._ports.metrics.resume_ended("expired")
             raise ResumeExpired("the token is outdated, or its player is gone")
         self._touch(message.socket_id)
-        change = self._state.resume(message.socket_id, self._ports.clock.now_ms())
+        member.serial = max(member.serial, message.serial)
         serial = member.issue_token(message.serial)
-        succeeds, member.outlet = member.outlet, outlet
-        member.hearing = Hearing.FRESH
-        member.missed_moves = False
+        succeeds = member.outlet
+        change = self._bring_back(member, outlet)
         same_epoch = message.epoch == self._state.epoch and member.stamp is not None
-        self._turn.has_fresh = True
         self._turn.owed.append(
             OweResumed(
                 outlet,
@@ -127,8 +133,6 @@ class Seating:
                 succeeds,
             )
         )
-        if change is not None:
-            self._changed(change)
         self._fact("player_resumed", self._state.players[message.socket_id])
 
     def move(self, message: m.Move) -> None:
@@ -197,8 +201,8 @@ class Seating:
     def kick(self, message: m.Kick) -> None:
         """Harmless where there is no such player."""
         if message.socket_id in self._members:
-            self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
             self._turn.urgent = True
+            self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
 
     def lost(self, message: m.Lost) -> None:
         outlet = message.outlet
@@ -289,10 +293,24 @@ class Seating:
         self._turn.has_fresh = True
         return member
 
+    def _bring_back(self, member: Member, outlet: Outlet) -> Change | None:
+        """The member's client is at `outlet` now, and hears nothing before its answer."""
+        change = self._state.resume(outlet.socket_id, self._ports.clock.now_ms())
+        member.outlet = outlet
+        member.hearing = Hearing.FRESH
+        member.missed_moves = False
+        self._turn.has_fresh = True
+        if change is not None:
+            self._changed(change)
+        return change
+
     def _recall(self, message: m.Resume) -> Member | None:
-        """Seat who was told so in the last moments before a restart, which the store lacks."""
+        """Seat who was told so in the last moments before a restart, which the store lacks; not
+        where a newer session of the same user has replaced it meanwhile.
+        """
         now_s = self._ports.clock.monotonic_s()
-        if not self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s):
+        admitted = self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s)
+        if not admitted or self._others_of(message.profile.person):
             return None
         member = self._seat(message, message.serial, returns=True)
         # The client holds that token, so nothing is owed of it; the resume gives the next one.
@@ -304,8 +322,9 @@ class Seating:
     # -- inside
 
     def _remember(self, socket_id: SocketId) -> None:
-        """Note how the member was before the turn, in case that has to be undone."""
-        if self._ports.ledger.keeps and socket_id not in self._turn.before:
+        """Note how the member was before the turn, where that may have to be undone."""
+        may_be_undone = self._ports.ledger.commits_first or self._turn.urgent
+        if may_be_undone and socket_id not in self._turn.before:
             member = self._members.get(socket_id)
             self._turn.before[socket_id] = member.copy() if member is not None else None
 
@@ -338,6 +357,14 @@ class Seating:
     def _fact(self, event: str, player: Player, **details: object) -> None:
         state = self._state
         self._turn.facts.append(Fact(event, player, len(state.players), state.version, details))
+
+
+def _is_good(serial: int, member: Member) -> bool:
+    """Whether the token `serial` may bring the member back. Of one whom the store gave back the
+    newest numbers may not have reached the disk.
+    """
+    newest_known = not isinstance(member.outlet, Absent)
+    return serial >= member.oldest_good_serial() and not (newest_known and serial > member.serial)
 
 
 HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {

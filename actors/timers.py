@@ -109,6 +109,14 @@ class Ticker:
         self._moved.clear()
         return moved
 
+    def has_waiting(self) -> bool:
+        """Somebody moved, and is not due yet."""
+        return bool(self._moved)
+
+    def waiting(self) -> list[SocketId]:
+        """Who that is."""
+        return list(self._moved)
+
     @property
     def is_waiting(self) -> bool:
         """A timer runs: there will be a turn when the tick is due."""

@@ -81,6 +81,9 @@ class OweEviction:
 Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict | OweEviction
 
 
+_WHOLE = (OweJoined, OweResumed, OweState, OweVerdict)
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What the operator is told when the members are. `player` as at `version`."""
@@ -126,6 +129,10 @@ class Turn:
     def is_kept(self) -> bool:
         """It changed what is kept of the room."""
         return bool(self.changes or self.touched)
+
+    def shows_all(self) -> bool:
+        """Somebody is to be shown where everybody is."""
+        return any(isinstance(owed, _WHOLE) for owed in self.owed)
 
     def told(self) -> None:
         """All was published: begin anew."""

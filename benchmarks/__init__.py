@@ -1,5 +1,7 @@
-"""Benchmarks: one question a file, each asked of our server and of a plain one in the same run.
+"""Benchmarks: one question a file, each asked of our server and of a plain one in the same run, or
+of our server with one setting and with another.
 
-Knows the product only from outside: its command line, its wire, and (for the two questions that
-need no socket) the public classes of `actors`. Nothing in the product imports this package.
+Knows the product only from outside: its command line, its wire, its metrics, and (for the questions
+that need no socket, and to prepare stores) the public classes of `actors`. Nothing in the product
+imports this package.
 """

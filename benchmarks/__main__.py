@@ -20,8 +20,12 @@ from benchmarks import (
     bench_fan_out,
     bench_idle_memory,
     bench_join_storm,
+    bench_journal,
     bench_mailbox,
+    bench_persistence,
+    bench_restart,
     bench_spawn_reap,
+    bench_store,
 )
 from benchmarks.figures import OURS, Column, Row, table
 from benchmarks.harness import BASELINE, ROOT, Harness, Options
@@ -29,7 +33,9 @@ from benchmarks.machine import allow_many_sockets, commit_line, machine_line, ta
 
 
 class Bench(Protocol):
-    """What a benchmark module offers."""
+    """What a benchmark module offers. `FIRST`, which not all have, names what the others are
+    compared with, instead of ours.
+    """
 
     NAME: str
     TITLE: str
@@ -47,6 +53,10 @@ BENCHES: Final[tuple[Any, ...]] = (
     bench_join_storm,
     bench_fan_out,
     bench_idle_memory,
+    bench_persistence,
+    bench_journal,
+    bench_restart,
+    bench_store,
 )
 
 
@@ -63,12 +73,18 @@ def about(options: Options) -> dict[str, Any]:
 
 def report(said: dict[str, Any], bench: Any, rows: Sequence[Row]) -> str:
     """One benchmark's part of the report, in Markdown."""
+    first = getattr(bench, "FIRST", "")
+    compared = (
+        f"how many times the figure of {first} it is, in each repetition"
+        if first
+        else "how many times what ours needs of the figure in the first"
+    )
     head = (
         f"## {bench.TITLE}\n\n{said['machine']}; commit {said['commit']}; {said['at']}; "
         f"{said['reps']} repetitions, interleaved; median (least–greatest). The last column is "
-        f"how many times what ours needs of the figure in the first.\n"
+        f"{compared}.\n"
     )
-    return head + table(rows, bench.COLUMNS, bench.KEY)
+    return head + table(rows, bench.COLUMNS, bench.KEY, first)
 
 
 def main(words: Sequence[str] | None = None) -> int:

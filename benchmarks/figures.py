@@ -101,6 +101,16 @@ def ratio(ours: Sequence[Row], other: Sequence[Row], key: str) -> float:
     return theirs.median / mine.median
 
 
+def paired(first: Sequence[Row], other: Sequence[Row], key: str) -> list[float]:
+    """The other over the first in each repetition that both have: drift cancels out in it."""
+    by_rep = {row.rep: row.figures[key] for row in first if not row.error and key in row.figures}
+    return [
+        row.figures[key] / by_rep[row.rep]
+        for row in other
+        if not row.error and key in row.figures and by_rep.get(row.rep)
+    ]
+
+
 def notes(rows: Sequence[Row]) -> list[str]:
     """What a reader must know before believing these rows."""
     said = []
@@ -129,8 +139,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def table(rows: Sequence[Row], columns: Sequence[Column], key: str) -> str:
-    """One table per scenario in Markdown: servers down, figures across, the ratio of `key` last."""
+def table(rows: Sequence[Row], columns: Sequence[Column], key: str, first: str = "") -> str:
+    """One table per scenario in Markdown: servers down, figures across, the ratio of `key` last:
+    to the median of ours, or, where `first` is named, to that one in each repetition.
+    """
     out = []
     for scenario in dict.fromkeys(row.scenario for row in rows):
         mine = [row for row in rows if row.scenario == scenario]
@@ -139,11 +151,14 @@ def table(rows: Sequence[Row], columns: Sequence[Column], key: str) -> str:
         heads = ["server", *(column.title for column in shown)]
         out += [f"\n**{scenario}**\n", f"| {' | '.join([*heads, f'× {titles[key]}'])} | notes |"]
         out.append("|---" + "|---:" * (len(shown) + 1) + "|---|")
-        ours = [row for row in mine if row.server == OURS]
+        ours = [row for row in mine if row.server == (first or OURS)]
         for server in dict.fromkeys(row.server for row in mine):
             its = [row for row in mine if row.server == server]
             cells = [cell(_values(its, column.key), column.digits) for column in shown]
-            times = ratio(ours, its, key) if ours else math.nan
-            cells = [server, *cells, number(times, 1), "; ".join(notes(its))]
+            if first:
+                times = cell(paired(ours, its, key), 2)
+            else:
+                times = number(ratio(ours, its, key) if ours else math.nan, 1)
+            cells = [server, *cells, times, "; ".join(notes(its))]
             out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out) + "\n"

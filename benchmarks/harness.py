@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -53,17 +55,24 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One server to measure."""
+    """One server to measure. It starts on a copy of the folder `stored`, where there is one."""
 
     name: str
     dialect: Dialect
     command: tuple[str, ...]
+    stored: Path | None = None
+
+
+def variant(options: Options, name: str, *flags: str, stored: Path | None = None) -> Target:
+    """Our server with more `flags`."""
+    command = (*options.command, "--port", "0", *_UNLIMITED, *flags)
+    return Target(name, Rooms(), command, stored)
 
 
 def targets(options: Options) -> list[Target]:
     """The servers chosen, ours first."""
     known = [
-        Target(OURS, Rooms(), (*options.command, "--port", "0", *_UNLIMITED)),
+        variant(options, OURS),
         Target(BASELINE, Plain(), (sys.executable, "-m", "benchmarks.baseline")),
     ]
     return [target for target in known if target.name in options.servers]
@@ -73,14 +82,25 @@ class ServerFailed(Exception):
     """The server did not start, or ended before it was told to."""
 
 
+def started_in(log: str) -> dict[str, Any] | None:
+    """The `server_started` line of a JSON log; None while it is not there whole."""
+    for line in log.splitlines(keepends=True):
+        if '"server_started"' in line and line.endswith("\n"):
+            entry: dict[str, Any] = json.loads(line)
+            return entry
+    return None
+
+
 def port_in(log: str) -> int | None:
     """The port in the `server_started` line of a JSON log; None while it is not there."""
-    for line in log.splitlines():
-        if '"server_started"' in line:
-            entry = json.loads(line)
-            port = entry.get("port") or entry.get("details", {}).get("port")
-            return int(port) if port else None
-    return None
+    entry = started_in(log) or {}
+    port = entry.get("port") or entry.get("details", {}).get("port")
+    return int(port) if port else None
+
+
+def seconds_between(begun: float, entry: dict[str, Any]) -> float:
+    """From `begun` (Unix time) to the log line `entry`, whose stamp has milliseconds."""
+    return datetime.fromisoformat(entry["timestamp"]).timestamp() - begun
 
 
 class ServerProcess:
@@ -90,6 +110,9 @@ class ServerProcess:
         self.target = target
         self.core = core
         self.port = 0
+        self.start_s = math.nan
+        """From the start of the process to its `server_started`, by the stamp in its log."""
+        self.start_cpu_s = math.nan
         self._folder = Path(tempfile.mkdtemp(prefix="vaultmeet-bench-"))
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,15 +128,22 @@ class ServerProcess:
         environment = dict(os.environ, VAULTMEET_DATA_DIR=str(self._folder / "data"))
         environment["VAULTMEET_LOG_FORMAT"] = "json"
         try:
+            if self.target.stored is not None:
+                shutil.copytree(self.target.stored, self._folder / "data")
             # The log goes to a file: a pipe that nobody drains would stop the server, and
             # draining it would cost the generator.
             with self._log.open("wb") as log:
+                begun = time.time()
                 self._process = subprocess.Popen(
                     self.target.command, cwd=ROOT, env=environment, stdout=log, stderr=log
                 )
             if self.core is not None:
                 os.sched_setaffinity(self._process.pid, {self.core})
             self.port = self._wait_for_port(time.monotonic() + START_S_MAX)
+            self.start_cpu_s = machine.cpu_ns(self.pid) / 1e9
+            entry = started_in(self._log.read_text(errors="replace")) or {}
+            if "timestamp" in entry:
+                self.start_s = seconds_between(begun, entry)
         except BaseException:
             self._end()
             raise
@@ -202,8 +232,13 @@ class Harness:
         self.sockets_max = sockets_max
 
     def against_servers(self, bench: str, scenario: str, measure: Measure) -> Iterator[Row]:
+        """Ours and the baseline, as far as they were chosen."""
+        yield from self.against(bench, scenario, targets(self.options), measure)
+
+    def against(
+        self, bench: str, scenario: str, chosen: Sequence[Target], measure: Measure
+    ) -> Iterator[Row]:
         """Each server in turn, `reps` times, so that drift of the machine hits all alike."""
-        chosen = targets(self.options)
         for rep in range(self.options.reps):
             for target in chosen if rep % 2 == 0 else reversed(chosen):
                 try:

@@ -4,14 +4,17 @@ Owns the shape on disk and its check: what is read must be just what was written
 is goes by the version of the schema around it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
 
-from actors.ids import RoomId, SocketId
-from actors.records import ROW_FIELDS, Record, Spot
+from actors.ids import RoomId
+from actors.records import ROW_FIELDS, Record
+
+_FIELDS: Final = 8
+_SPOT_FIELDS: Final = 3
 
 
 class BodyInvalid(ValueError):
@@ -59,38 +62,29 @@ def records_in(body: bytes | str) -> list[Record]:
 
 
 def record_from(value: object) -> Record:
-    """The record that `plain` made `value` of. Raises BodyInvalid."""
-    match value:
-        case [str(room), int(epoch), int(version), int(created), int(active), int(whole), rows, at]:
-            return Record(
-                RoomId(room), epoch, version, created, active, bool(whole), _rows(rows), _spots(at)
-            )
-    raise BodyInvalid("not a record")
+    """The record that `plain` made `value` of. Raises BodyInvalid.
+
+    On the way of every fold and start, so the objects that were read are taken over.
+    """
+    if type(value) is not list or len(value) != _FIELDS:
+        raise BodyInvalid("not a record")
+    room, epoch, version, created, active, whole, rows, spots = value
+    if type(room) is not str or type(rows) is not dict or type(spots) is not dict:
+        raise BodyInvalid("not a record")
+    if not type(epoch) is type(version) is type(created) is type(active) is type(whole) is int:
+        raise BodyInvalid("not a record")
+    for socket_id, row in rows.items():
+        if row is not None:
+            if type(row) is not list or len(row) != ROW_FIELDS:
+                raise BodyInvalid("not a player")
+            rows[socket_id] = tuple(row)
+    for socket_id, spot in spots.items():
+        if type(spot) is not list or len(spot) != _SPOT_FIELDS:
+            raise BodyInvalid("not a position")
+        spots[socket_id] = tuple(spot)
+    return Record(RoomId(room), epoch, version, created, active, bool(whole), rows, spots)
 
 
 def checksum(place: str, body: bytes) -> int:
     """CRC-32 of `body` where it stands: one that was moved or changed has another."""
     return crc32(body, crc32(place.encode()))
-
-
-def _rows(value: object) -> dict[SocketId, Any]:
-    if not isinstance(value, Mapping):
-        raise BodyInvalid("no players")
-    rows: dict[SocketId, Any] = {}
-    for socket_id, row in value.items():
-        if row is not None and (not isinstance(row, list) or len(row) != ROW_FIELDS):
-            raise BodyInvalid("not a player")
-        rows[SocketId(socket_id)] = None if row is None else tuple(row)
-    return rows
-
-
-def _spots(value: object) -> dict[SocketId, Spot]:
-    if not isinstance(value, Mapping):
-        raise BodyInvalid("no positions")
-    spots: dict[SocketId, Spot] = {}
-    for socket_id, spot in value.items():
-        if not isinstance(spot, list) or len(spot) != 3:  # x, y, when
-            raise BodyInvalid("not a position")
-        x, y, seen_ms = spot
-        spots[SocketId(socket_id)] = (x, y, seen_ms)
-    return spots

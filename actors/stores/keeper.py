@@ -8,6 +8,7 @@ order; the answer comes back on the loop. Nothing that a store raises ends the t
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pykka
@@ -41,6 +42,13 @@ class _Tidy:
     deliver: Callable[[StoreFault], object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Close the store, whatever comes of that, and end the thread."""
+
+    deliver: Callable[[Any], object]
+
+
 class _StoreActor(pykka.ThreadingActor):
     """Between messages it tidies, a little at a time, so that no message waits for all of it."""
 
@@ -50,6 +58,7 @@ class _StoreActor(pykka.ThreadingActor):
         super().__init__()
         self._store = store
         self._loop = loop
+        self._is_closed = False
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -60,9 +69,15 @@ class _StoreActor(pykka.ThreadingActor):
                 self._tidy(_Tidy(untidy))
             case _Tidy():
                 self._tidy(message)
+            case _Close(deliver):
+                self._is_closed = True
+                self._answer(deliver, _outcome_of(self._store.close))
+                self.stop()
         return None
 
     def _tidy(self, message: _Tidy) -> None:
+        if self._is_closed:
+            return
         outcome = _outcome_of(self._store.tidy)
         if outcome is True:
             self.actor_ref.tell(message)  # behind whatever waits by now
@@ -83,7 +98,7 @@ class Keeper:
 
     async def open(self, now_ms: int) -> Opened:
         """Raises StoreFault."""
-        opened = await self._done(lambda: self._store.open(now_ms))
+        opened = await self._done(partial(_Do, lambda: self._store.open(now_ms)))
         assert isinstance(opened, Opened)
         return opened
 
@@ -105,19 +120,18 @@ class Keeper:
         self._actor.tell(_Do(self._store.settle, deliver))
 
     async def close(self) -> None:
-        """After all that was asked: close the store and end the thread."""
-        await self._done(self._store.close)
-        self._actor.stop(block=False)
+        """After all that was asked: close the store and end the thread. Raises StoreFault."""
+        await self._done(_Close)
 
-    async def _done(self, work: Callable[[], object]) -> object:
-        """Raises the StoreFault that `work` raised."""
+    async def _done(self, message: Callable[[Callable[[Any], object]], object]) -> object:
+        """Tell what `message` makes of the way to answer. Raises the StoreFault that it was."""
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
         def deliver(outcome: object) -> None:
             if not done.cancelled():
                 done.set_result(outcome)
 
-        self._actor.tell(_Do(work, deliver))
+        self._actor.tell(message(deliver))
         outcome = await done
         if isinstance(outcome, StoreFault):
             raise outcome

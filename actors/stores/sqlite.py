@@ -16,7 +16,7 @@ https://www.sqlite.org/pragma.html#pragma_synchronous; result codes, https://www
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -34,7 +34,6 @@ from actors.stores.codec import (
     loads,
     plain,
     record_from,
-    records_in,
 )
 from actors.stores.port import (
     Batch,
@@ -42,17 +41,14 @@ from actors.stores.port import (
     StoreDamaged,
     StoreUnusable,
 )
-from actors.stores.sqlite_faults import fault_of, set_file_aside
+from actors.stores.sqlite_faults import set_file_aside
+from actors.stores.sqlite_opening import connect, faults, inspect, read, transaction
 
 FILE_NAME: Final = "rooms.db"
 _SLICE_ROOMS_MAX: Final = 64
 _SLICE_ROWS_MAX: Final = 2000
 _ROW_RECORDS_MAX: Final = 512
 """A write about more rooms is several rows: one body is encoded in one go, on Python's lock."""
-_CHECKED_BYTES_MAX: Final = 64 * 1_048_576
-"""A larger file is not read through at the start, which would take more than some 50 ms."""
-_SQLITE_NEEDED: Final = (3, 38)
-"""For the operators `->` and `->>`, and (3.37) for strict tables."""
 
 
 class SqliteStore:
@@ -83,108 +79,64 @@ class SqliteStore:
         self._epoch = 0
         self._rooms = 0
         self._now_ms = 0
+        self._is_open = False
 
     # -- opening
 
     def open(self, now_ms: int) -> Opened:
         self._now_ms = now_ms
         remarks = []
-        if self._mark_file.exists():
-            remarks.append(
-                set_file_aside(self.path, now_ms, self._mark_file.read_text(encoding="utf-8"))
-            )
-            self._mark_file.unlink()
         try:
-            return self._open(remarks)
-        except StoreDamaged as damage:
-            self.close()
-            remarks.append(set_file_aside(self.path, now_ms, str(damage)))
-            return self._open(remarks)
+            if self._mark_file.exists():
+                remarks.append(self._set_file_aside(self._mark_file.read_text(encoding="utf-8")))
+                self._mark_file.unlink()
+            try:
+                inspect(self.path)
+            except StoreDamaged as damage:
+                remarks.append(self._set_file_aside(str(damage)))
+            try:
+                return self._open(remarks)
+            except StoreDamaged as damage:  # in what was not looked at
+                self.close()
+                remarks.append(self._set_file_aside(str(damage)))
+                return self._open(remarks)
+        except OSError as error:
+            raise StoreUnusable(f"{self.path}: {error.strerror or error}") from error
+
+    def _set_file_aside(self, why: str) -> str:
+        return set_file_aside(self.path, self._now_ms, why)
 
     def _open(self, remarks: list[str]) -> Opened:
-        if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
-            raise StoreUnusable(f"SQLite 3.38 is needed, this is {sqlite3.sqlite_version}")
-        self._connect()
+        self._connection = connect(self.path, flush=self._flush)
         with self._faults() as connection:
-            self._check_owner(connection)
             passed = schema.migrate(connection)
             if passed and passed[0] > 1:
                 remarks.append(f"{self.path} was brought to version {passed[-1]}")
-            facts = dict(connection.execute("SELECT name, value FROM facts"))
-            self._rooms = int(facts.get("rooms", 0))
-            self._epoch, self._mark = int(facts.get("epoch", 0)), int(facts.get("mark", 0))
-            remarks += self._read_journal(connection)
-            recalled = [row[0] for row in connection.execute("SELECT socket FROM recalled")]
-            gaps = {int(run): mark for run, mark in loads(facts.get("gaps", "{}")).items()}
-            last_run = int(facts.get("run", 0))
-            if last_run:
-                gaps[last_run] = self._mark
+            found = read(self.path, connection)
+            gaps = found.gaps
+            if found.run:
+                gaps[found.run] = found.mark
             gaps = dict(sorted(gaps.items())[-GAPS_MAX:])
-            run = max(last_run + 1, self._now_ms // 1000)
-            with self._transaction(connection):
-                self._keep_facts(connection, run=run, gaps=dumps(_named(gaps)).decode())
-        return Opened(run, self._mark, self._epoch, gaps, frozenset(recalled), tuple(remarks))
-
-    def _connect(self) -> None:
-        try:
-            if not self.path.exists():  # else SQLite makes it readable for everybody
-                self.path.touch(mode=0o600)
-            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
-        except OSError as error:
-            raise StoreUnusable(f"{self.path}: {error.strerror or error}") from error
-        except sqlite3.Error as error:
-            raise fault_of(error, self.path) from error
-
-    def _check_owner(self, connection: sqlite3.Connection) -> None:
-        """Raises StoreUnusable for somebody else's file, StoreDamaged for one that is broken."""
-        owner, version = schema.owner_of(connection), schema.version_of(connection)
-        if owner != schema.APPLICATION_ID and not (owner == 0 and schema.is_empty(connection)):
-            raise StoreUnusable(f"{self.path} is a database of another program")
-        if version > schema.VERSION:
-            raise StoreUnusable(
-                f"{self.path} was written by a newer version of this server"
-                f" (schema {version}, expected at most {schema.VERSION})"
-            )
-        if self.path.stat().st_size <= _CHECKED_BYTES_MAX:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise StoreDamaged(f"{self.path}: {found}")
-        # After the check of the owner: this writes.
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise StoreUnusable(f"{self.path}: the file system does not allow WAL mode")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._flush else 'NORMAL'}")
-
-    def _read_journal(self, connection: sqlite3.Connection) -> list[str]:
-        """Take up what was not folded; a sentence for each row that cannot be read."""
-        records: list[Record] = []
-        damaged: list[tuple[int, bytes]] = []
-        remarks = []
-        rows = connection.execute("SELECT seq, mark, checksum, body FROM journal ORDER BY seq")
-        for seq, mark, stated, body in rows:
-            self._seq, self._mark = seq, max(self._mark, mark)
-            self._fresh_bytes += len(body)
-            try:
-                if checksum(f"journal {seq}", body) != stated:
-                    raise BodyInvalid("its checksum is wrong")
-                records += records_in(body)
-            except BodyInvalid as error:
-                damaged.append((seq, body))
-                remarks.append(f"{self.path}: row {seq} of the journal was set aside: {error}")
-        for seq, body in damaged:
-            with self._transaction(connection):
-                self._set_row_aside(connection, f"journal {seq}", body)
-                connection.execute("DELETE FROM journal WHERE seq = ?", (seq,))
-        self._epoch = max([self._epoch, *(record.epoch for record in records)])
-        self._fresh = merged(records)
-        return remarks
+            run = max(found.run + 1, self._now_ms // 1000)
+            with transaction(connection):
+                for seq, body, why in found.unreadable:
+                    self._set_row_aside(connection, f"journal {seq}", body)
+                    connection.execute("DELETE FROM journal WHERE seq = ?", (seq,))
+                    remarks.append(f"{self.path}: row {seq} of the journal was set aside: {why}")
+                named = {str(earlier): mark for earlier, mark in gaps.items()}
+                self._keep_facts(connection, run=run, gaps=dumps(named).decode())
+        self._rooms, self._mark, self._epoch = found.rooms, found.mark, found.epoch
+        self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
+        self._fresh = merged(found.records)
+        self._is_open = True
+        return Opened(run, found.mark, found.epoch, gaps, found.recalled, tuple(remarks))
 
     # -- reading and writing
 
     def load(self, room_id: RoomId) -> Record | None:
         with self._faults() as connection:
             row = connection.execute(
-                "SELECT checksum, body FROM rooms WHERE room = ?", (room_id,)
+                "SELECT checksum, CAST(body AS BLOB) FROM rooms WHERE room = ?", (room_id,)
             ).fetchone()
             kept = None if row is None else self._room_from(connection, room_id, *row)
         for waiting in (self._frozen.get(room_id), self._fresh.get(room_id)):
@@ -208,7 +160,7 @@ class SqliteStore:
             if len(rows) == 1 and not recalled:
                 connection.execute(insert, rows[0])  # one statement is a transaction of its own
             else:
-                with self._transaction(connection):
+                with transaction(connection):
                     connection.executemany(insert, rows)
                     connection.executemany(
                         "INSERT OR IGNORE INTO recalled (socket) VALUES (?)",
@@ -224,7 +176,7 @@ class SqliteStore:
                 waiting.absorb(record)
 
     def settle(self) -> None:
-        with self._faults() as connection, self._transaction(connection):
+        with self._faults() as connection, transaction(connection):
             self._keep_facts(connection, gaps="{}")
             connection.execute("DELETE FROM recalled")
 
@@ -265,7 +217,7 @@ class SqliteStore:
             ]
             stored = [_row(record) for key, record in after.items() if key not in forgotten]
             rooms = self._rooms + added - len(forgotten)
-            with self._transaction(connection):
+            with transaction(connection):
                 connection.execute(
                     "INSERT OR REPLACE INTO rooms (room, checksum, body)"
                     " SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
@@ -283,26 +235,32 @@ class SqliteStore:
     @staticmethod
     def _rows_of(
         connection: sqlite3.Connection, room_ids: list[RoomId]
-    ) -> dict[RoomId, tuple[int, str]]:
+    ) -> dict[RoomId, tuple[int, bytes]]:
         """Checksum and body of those that have a row."""
-        (text,) = connection.execute(
-            "SELECT json_group_array(json_array(room, checksum, body)) FROM rooms"
-            " WHERE room IN (SELECT value FROM json_each(?))",
-            (dumps(room_ids).decode(),),
-        ).fetchone()
-        return {room: (stated, body) for room, stated, body in loads(text)}
+        try:
+            (text,) = connection.execute(
+                "SELECT json_group_array(json_array(room, checksum, body)) FROM rooms"
+                " WHERE room IN (SELECT value FROM json_each(?))",
+                (dumps(room_ids).decode(),),
+            ).fetchone()
+            return {room: (stated, body.encode()) for room, stated, body in loads(text)}
+        except (sqlite3.OperationalError, BodyInvalid, UnicodeError):
+            # One of them is no text any more: they are looked at one by one.
+            one = "SELECT checksum, CAST(body AS BLOB) FROM rooms WHERE room = ?"
+            rows = {room_id: connection.execute(one, (room_id,)).fetchone() for room_id in room_ids}
+            return {room_id: row for room_id, row in rows.items() if row is not None}
 
     def _room_from(
-        self, connection: sqlite3.Connection, room_id: RoomId, stated: int, body: str
+        self, connection: sqlite3.Connection, room_id: RoomId, stated: int, body: bytes
     ) -> Record:
         """The record in a room's row. Raises StoreDamaged, and has then set the row aside."""
         try:
-            if checksum(room_id, body.encode()) != stated:
+            if checksum(room_id, body) != stated:
                 raise BodyInvalid("its checksum is wrong")
             record = record_from(loads(body))
         except BodyInvalid as error:
-            with self._transaction(connection):
-                self._set_row_aside(connection, f"room {room_id}", body.encode())
+            with transaction(connection):
+                self._set_row_aside(connection, f"room {room_id}", body)
                 connection.execute("DELETE FROM rooms WHERE room = ?", (room_id,))
             self._rooms -= 1
             raise StoreDamaged(
@@ -322,6 +280,7 @@ class SqliteStore:
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
+        self._is_open = False
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
@@ -335,33 +294,21 @@ class SqliteStore:
         )
 
     @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            raise
-
-    @contextmanager
     def _faults(self) -> Iterator[sqlite3.Connection]:
-        """The connection. What SQLite and the file system raise comes out as a StoreFault."""
+        """The connection. What SQLite raises comes out as a StoreFault."""
         if self._connection is None:
             raise StoreUnusable(f"{self.path} is closed")
         try:
-            yield self._connection
-        except sqlite3.Error as error:
-            fault = fault_of(error, self.path)
-            if isinstance(fault, StoreDamaged):
-                self._note_damage(str(fault))
-            raise fault from error
+            with faults(self.path):
+                yield self._connection
+        except StoreDamaged as damage:
+            if isinstance(damage.__cause__, sqlite3.Error):
+                self._note_damage(str(damage))
+            raise
 
     def _note_damage(self, why: str) -> None:
         """The next start sets the file aside: now it may still be of some use."""
-        if self._connection is not None and self._seq:
+        if self._is_open:
             with suppress(OSError):
                 self._mark_file.write_text(why, encoding="utf-8")
 
@@ -369,7 +316,3 @@ class SqliteStore:
 def _row(record: Record) -> list[object]:
     body = dumps(plain(record))
     return [record.room_id, checksum(record.room_id, body), body.decode()]
-
-
-def _named(gaps: Mapping[int, int]) -> dict[str, int]:
-    return {str(run): mark for run, mark in gaps.items()}

@@ -38,6 +38,7 @@ def test_a_ring_is_written_one_key_a_line() -> None:
     )
 
 
+@pytest.mark.rule("P4.8")
 def test_a_new_key_signs_and_the_earlier_ones_still_verify() -> None:
     """The pseudonyms stay, and the ring before is as it was."""
     ring = RING.rotated(key(3))
@@ -45,6 +46,7 @@ def test_a_new_key_signs_and_the_earlier_ones_still_verify() -> None:
     assert RING.signing == (key(1), key(2))
 
 
+@pytest.mark.rule("P4.8")
 def test_revoking_leaves_the_new_key_alone() -> None:
     """And still the same pseudonyms."""
     assert RING.rotated(key(3), revoke=True) == KeyRing(key(0), (key(3),))

@@ -11,6 +11,7 @@ UNTIL_S = 100.0
 GAPS = {3: 10, 5: 0}
 
 
+@pytest.mark.rule("P1.1", "P4.5")
 @pytest.mark.parametrize(
     ("stamp", "socket_id", "now_s", "admitted"),
     [

@@ -4,7 +4,18 @@ import math
 
 import pytest
 
-from benchmarks.figures import Column, Row, cell, notes, number, per_unit, quantile, ratio, table
+from benchmarks.figures import (
+    Column,
+    Row,
+    cell,
+    notes,
+    number,
+    paired,
+    per_unit,
+    quantile,
+    ratio,
+    table,
+)
 
 
 def row(server: str, rep: int = 0, *, error: str = "", **figures: float) -> Row:
@@ -94,3 +105,20 @@ def test_a_table_compares_the_servers_of_a_scenario() -> None:
         "| ours | 2.0 | 1.0 |  |",
         "| baseline | 7.0 | 3.5 |  |",
     ]
+
+
+def test_pairs_are_of_one_repetition() -> None:
+    """What the machine did to both is not in it; what only one has is left out."""
+    first = [row("memory", n, cost=value) for n, value in enumerate([1.0, 2.0, 4.0, 0.0])]
+    other = [row("fast", n, cost=value) for n, value in enumerate([2.0, 3.0])]
+    other += [row("fast", 2, error="gone"), row("fast", 3, cost=1.0), row("fast", 4, cost=1.0)]
+    assert paired(first, other, "cost") == [2.0, 1.5]
+
+
+def test_a_table_may_compare_with_one_that_it_names() -> None:
+    """Then the last column has the spread of the pairs."""
+    rows = [row("memory", cost=2.0), row("fast", cost=3.0), row("memory", 1, cost=4.0)]
+    rows += [row("fast", 1, cost=5.0)]
+    lines = table(rows, (Column("cost", "CPU µs", 1),), "cost", "memory").splitlines()
+    assert lines[-2] == "| memory | 3.0 (2.0–4.0) | 1.00 |  |"
+    assert lines[-1] == "| fast | 4.0 (3.0–5.0) | 1.38 (1.25–1.50) |  |"

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.stores.schema",
         "actors.stores.sqlite",
         "actors.stores.sqlite_faults",
+        "actors.stores.sqlite_opening",
     ),
     # What rooms are kept in, and the parts of a room that speak of outlets: a message carries the
     # one it came through, a member has one. They may name the ports; the facts below may not.

@@ -110,14 +110,23 @@ class Person:
         self._say("joinRoomGameSpace", roomId=room_id, attributes={"of": self.name})
 
     def act_seated(self) -> None:
-        """Change something of oneself, and stay."""
+        """Change something of oneself, to what it never was, and stay."""
         match self._rng.choice(["ready", "update", "move"]):
             case "ready":
                 self._say("ready")
             case "update":
-                self._say("updatePlayer", displayName=str(self._rng.randrange(99)))
+                self._say("updatePlayer", displayName=str(self._number))
             case "move":
-                self._say("move", x=self._rng.randrange(99), y=0)
+                self._say("move", x=self._number, y=0)
+
+    def asked(self) -> dict[str, list[Any]]:
+        """What it ever wanted to be, in that order, by the field in which that shows."""
+        said = [item for item in self.story if isinstance(item, dict) and "said" in item]
+        return {
+            "position": [{"x": m["x"], "y": m["y"]} for m in said if m["said"] == "move"],
+            "displayName": [m["displayName"] for m in said if m["said"] == "updatePlayer"],
+            "isReady": [True for m in said if m["said"] == "ready"],
+        }
 
     def come_back(self) -> None:
         """Resume over a new connection."""

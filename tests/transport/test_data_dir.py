@@ -74,6 +74,7 @@ def test_nothing_is_touched_before_it_is_locked(folder: DataDir) -> None:
     assert [path.name for path in folder.path.iterdir()] == [LOCK_NAME]
 
 
+@pytest.mark.rule("P5.1")
 def test_a_second_server_is_refused_and_told_who_has_it(folder: DataDir) -> None:
     """By folder and process; once it is left, the second one gets in."""
     folder.lock()
@@ -103,6 +104,7 @@ def test_unlocking_may_be_repeated_and_leaves_others_locks_alone(folder: DataDir
     second.unlock()
 
 
+@pytest.mark.rule("P5.1")
 def test_a_lock_goes_with_its_process_however_that_ends(folder: DataDir) -> None:
     """Here by kill -9; until then the process is the server of the folder."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -143,6 +145,7 @@ def test_a_longer_number_of_an_earlier_server_is_gone(folder: DataDir) -> None:
     assert folder.server() == os.getpid()
 
 
+@pytest.mark.rule("P5.8")
 def test_a_folder_below_a_file_is_unusable_and_named(tmp_path: Path) -> None:
     """So is one that is a file itself; the file stays as it is."""
     file = tmp_path / "file"
@@ -175,6 +178,7 @@ def test_a_failed_lock_is_not_half_held(folder: DataDir, monkeypatch: pytest.Mon
 # -- the keys
 
 
+@pytest.mark.rule("P5.5", "P4.8")
 def test_keys_are_made_once_and_are_the_same_ever_after(folder: DataDir) -> None:
     """For their owner alone; two keys that are not the same."""
     folder.lock()
@@ -186,6 +190,7 @@ def test_keys_are_made_once_and_are_the_same_ever_after(folder: DataDir) -> None
     assert folder.new_key() == key(3)
 
 
+@pytest.mark.rule("P5.5", "P4.8")
 def test_kept_keys_replace_those_before(folder: DataDir) -> None:
     """Also where somebody had opened them to others, or a draft was left."""
     folder.lock()
@@ -251,6 +256,7 @@ def test_keys_are_on_the_disk_before_they_take_the_old_ones_place(
     assert done == [f"flush {len(ring.text())}", "rename", "flush folder"]
 
 
+@pytest.mark.rule("P5.8")
 @pytest.mark.parametrize(
     "damaged",
     [b"", b"garbage", b"\xff\xfe", b"vaultmeet keys 1\n", b"vaultmeet keys 1\nsigning 00ff\n"],
@@ -277,6 +283,7 @@ def test_a_part_of_the_keys_is_not_shown(folder: DataDir) -> None:
     assert secret.hex()[:8] not in str(raised.value)
 
 
+@pytest.mark.rule("P5.8")
 def test_a_folder_in_the_keys_place_is_unusable(folder: DataDir) -> None:
     """Neither read nor replaced."""
     folder.lock()

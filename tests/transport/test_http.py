@@ -33,6 +33,32 @@ def test_readyz_is_200_while_joins_are_taken_and_503_while_draining() -> None:
     assert (draining.status, json.loads(draining.body)) == (503, {"status": "draining"})
 
 
+@pytest.mark.rule("P1.4", "P2.4")
+@pytest.mark.parametrize(
+    ("readiness", "status", "said"),
+    [
+        (Readiness(store="stalled"), 200, {"status": "ready", "store": "stalled"}),
+        (Readiness(store_needed=True), 200, {"status": "ready"}),
+        (
+            Readiness(store="failing", store_needed=True),
+            503,
+            {"status": "unavailable", "store": "failing"},
+        ),
+        (
+            Readiness(draining=True, store="failing"),
+            503,
+            {"status": "draining", "store": "failing"},
+        ),
+    ],
+)
+def test_readyz_says_what_is_the_matter_with_the_store(
+    readiness: Readiness, status: int, said: dict[str, str]
+) -> None:
+    """It is 503 only where joins wait for the disk."""
+    answer = respond("GET", "/readyz", readiness, lambda: (b"", ""))
+    assert (answer.status, json.loads(answer.body)) == (status, said)
+
+
 def test_metrics_are_given_as_they_come() -> None:
     """Body and content type are the metrics' own."""
     answer = ask("GET", "/metrics")

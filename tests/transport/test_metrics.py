@@ -100,6 +100,25 @@ def test_a_label_that_nobody_foresaw_is_counted_all_the_same() -> None:
     assert found["vaultmeet_leaves_total{reason=vanished}"] == 1
 
 
+@pytest.mark.rule("P1.4")
+def test_the_store_shows_in_counts_and_times_and_as_healthy_or_not() -> None:
+    """Gauges only where there is a store."""
+    metrics = PrometheusMetrics()
+    assert "vaultmeet_store_healthy" not in samples(metrics)
+    state = {"healthy": True, "waiting": 3}
+    metrics.watch_store(lambda: bool(state["healthy"]), lambda: int(state["waiting"]))
+    metrics.store_committed(5, 0.002)
+    metrics.store_failed("full")
+    found = samples(metrics)
+    assert found["vaultmeet_store_healthy"] == 1.0
+    assert found["vaultmeet_store_rooms_waiting"] == 3.0
+    assert found["vaultmeet_store_records_total"] == 5.0
+    assert found["vaultmeet_store_commit_seconds_count"] == 1.0
+    assert found["vaultmeet_store_errors_total{code=full}"] == 1.0
+    state["healthy"] = False
+    assert samples(metrics)["vaultmeet_store_healthy"] == 0.0
+
+
 def test_gauges_are_asked_at_each_scrape() -> None:
     """They show the present, and cost nothing in between."""
     metrics = PrometheusMetrics()

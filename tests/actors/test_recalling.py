@@ -1,0 +1,184 @@
+"""Tokens over a restart: who is seated again, whom the store knows better, which are void."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actors import messages as m
+from actors.ids import RoomId, SocketId
+from actors.ports import Joined
+from actors.records import Stamp
+from actors.room_state import LeaveReason
+from actors.settings import Durability
+from tests.actors.kept_stage import KeptStage
+from tests.actors.stage import settle
+from tests.actors.test_reloading import A, B, back, restarted, stamp_of
+
+
+@pytest.mark.rule("P4.5", "G6.9")
+async def test_who_left_stays_out_over_restarts() -> None:
+    """Its token is of a batch that the store has."""
+    stage = KeptStage()
+    a, _ = await stage.seat("A", "B")
+    stamp = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    for _ in range(3):
+        stage = await stage.restart()
+        late = await back(stage, "A", stamp=stamp)
+        assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("P4.6")
+async def test_tokens_before_the_proven_one_stay_void_over_a_restart() -> None:
+    """Those from it on still work."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    await stage.turn(stage.join(a))
+    a.heard = True
+    await stage.turn(m.Heard(a))
+    stage = await stage.restart()
+    old = await back(stage, "A", serial=1)
+    assert old.take() == ["refused resumeExpired"]
+    new = await back(stage, "A", serial=2)
+    assert new.take() == ["Joined v2: A"]
+
+
+async def unflushed(*names: str, **settings: Any) -> tuple[KeptStage, dict[SocketId, Stamp]]:
+    """`names` were told that they sit, and killed with the server before the disk knew."""
+    stage = KeptStage(durability=Durability.FAST, **settings)
+    stage.store.at_once = False
+    outlets = [stage.outlet(name) for name in names]
+    stage.post(*(stage.join(outlet) for outlet in outlets))
+    await settle()
+    while stage.store.waits[:1] == ["load"]:
+        stage.store.do()
+        await settle()
+    stamps = {outlet.socket_id: stamp_of(outlet) for outlet in outlets}
+    assert stage.disk.rooms == {}
+    return await stage.restart(), stamps
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_token_seats_again_whom_the_store_does_not_know() -> None:
+    """Under the same name; those who came back before see it come."""
+    stage, stamps = await unflushed("A", "B")
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+    b = await back(stage, "B", stamp=stamps[B])
+    assert b.take() == ["Joined v2: A B"]
+    assert a.take() == ["joined B v2"]
+    assert stage.room().members[B].person == "user-B"
+    assert stage.metrics.count["player_joined"] == 0
+    assert stage.metrics.count["resume_ended joined"] == 2
+
+
+@pytest.mark.rule("P1.1", "G6.14")
+async def test_who_is_recalled_fits_into_a_full_room() -> None:
+    """Its seat was promised."""
+    stage, stamps = await unflushed("A", players_max=1)
+    await stage.seat("Z")
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v2: A Z"]
+
+
+@pytest.mark.rule("P1.1", "P4.5")
+async def test_who_was_recalled_and_left_stays_out() -> None:
+    """In this run and, since the disk knows, in the next; so does any newer token of it."""
+    stage, stamps = await unflushed("A")
+    a = await back(stage, "A", stamp=stamps[A])
+    newer = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    await stage.pass_time(0.1)
+    stage = await stage.restart()
+    for serial, stamp in ((1, stamps[A]), (2, newer)):
+        late = await back(stage, "A", serial=serial, stamp=stamp)
+        assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_recalled_player_is_recalled_again_when_the_server_dies_once_more() -> None:
+    """In the same grace, and before the disk knew of it."""
+    stage, stamps = await unflushed("A")
+    stage.store.at_once = False
+    stage = await stage.restart()
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+
+
+@pytest.mark.rule("P4.4")
+async def test_nobody_is_recalled_after_the_grace() -> None:
+    """Whether or not the room is open."""
+    stage, stamps = await unflushed("A", resume_grace_s=30)
+    await stage.pass_time(30)
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    await stage.seat("Z")
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    assert stage.disk.gaps == {}
+
+
+async def test_a_resume_in_a_room_that_nobody_was_in_opens_none() -> None:
+    """Asked for, and not there."""
+    stage = await restarted("A")
+    outlet = stage.outlet("Q", RoomId("other"))
+    await stage.turn(stage.resume(outlet, "Q", version=1, epoch=1))
+    assert outlet.refusal() == "resumeExpired"
+    assert stage.directory.rooms == {}
+    assert stage.metrics.count["resume_ended expired"] == 1
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_recall_that_could_not_be_stored_may_be_tried_again() -> None:
+    """In a journal, over a disk that fails once."""
+    stage, stamps = await unflushed("A", store_retry_s=1)
+    stage = await stage.restart(durability=Durability.JOURNAL)
+    stage.store.at_once = False
+    outlet = stage.outlet("A")
+    resume = stage.resume(outlet, "A", version=1, epoch=1, stamp=stamps[A])
+    await stage.turn(resume)
+    stage.store.do()
+    await settle()
+    stage.store.fail()
+    await settle()
+    assert outlet.take() == ["refused unavailable"]
+    stage.store.at_once = True
+    await stage.pass_time(1)
+    a = await back(stage, "A", stamp=stamps[A])
+    assert a.take() == ["Joined v1: A"]
+
+
+@pytest.mark.rule("P1.1")
+async def test_the_newest_token_counts_also_where_the_disk_had_only_an_older_one() -> None:
+    """Of a player that the store gave back; once it is back, no number beyond the newest does."""
+    stage = await restarted("A")
+    outlet = await back(stage, "A", serial=3)
+    assert outlet.take() == ["Joined v2: A"]
+    assert outlet.answer_of(Joined).serial == 4
+    await stage.lose(outlet)
+    assert (await back(stage, "A", serial=5)).take() == ["refused resumeExpired"]
+    assert (await back(stage, "A", serial=4)).answer_of(Joined).serial == 5
+
+
+@pytest.mark.rule("P1.1", "C4.7")
+async def test_nobody_is_recalled_beside_a_newer_session_of_the_same_user() -> None:
+    """Under one_session_per_user that one has replaced it."""
+    stage, stamps = await unflushed("A", one_session_per_user=True)
+    newer = stage.outlet("B")
+    await stage.turn(stage.join(newer, person="user-A"))
+    assert (await back(stage, "A", stamp=stamps[A])).take() == ["refused resumeExpired"]
+    assert sorted(stage.room().state.players) == ["B"]
+    assert newer.take() == ["Joined v1: B"]
+
+
+@pytest.mark.rule("G5.1", "P4.1")
+async def test_a_session_that_sat_here_in_the_midst_of_a_switch_is_seated_again_by_a_join() -> None:
+    """As it was, with a token above all that it had; nobody sees it leave."""
+    stage = await restarted("A", "B")
+    b = await back(stage, "B")
+    b.take()
+    a = stage.outlet("A")
+    await stage.turn(replace(stage.join(a), first_serial=7))
+    assert a.take() == ["Joined v4: A B"]
+    assert a.answer_of(Joined).serial == 7
+    assert b.take() == ["connection A+ v4"]

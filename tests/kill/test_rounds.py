@@ -1,0 +1,23 @@
+"""A few rounds of kill and restart, the same in every run as far as a random moment can be."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.kill.campaign import campaign
+
+
+@pytest.mark.rule("G4.3", "G6.3", "G6.9", "G1.1")
+@pytest.mark.parametrize(("seed", "rounds"), [(7, 2), (20_260_101, 3)])
+@pytest.mark.parametrize("durability", ["fast", "journal"])
+def test_a_killed_server_comes_back_with_what_it_told(
+    tmp_path: Path, durability: str, seed: int, rounds: int
+) -> None:
+    """Twelve people churn, the server is killed, they resume: nothing is there or gone amiss."""
+    reports = asyncio.run(campaign(tmp_path / "data", durability, seed=seed, rounds=rounds))
+    wrong = [fault for report in reports for fault in report.violations]
+    assert not wrong, "\n".join([f"seed {seed}", *(r.line() for r in reports), *wrong])
+    assert sum(report.resumed for report in reports) > rounds
