@@ -27,7 +27,12 @@ UNAWAITED: Final = (m.Lost, m.Heard, m.Drained, m.Leave, m.Kick)
 
 
 class Keeping:
-    """`save_positions` is what the ledger calls for a room that moved; it must outlive no room."""
+    """`save_positions` is what the ledger calls for a room that moved."""
+
+    __slots__ = (
+        "_ledger", "_members", "_moved", "_retry_after_ms", "_save_positions", "_state", "_turn",
+        "_whole_due",
+    )  # fmt: skip
 
     def __init__(
         self,

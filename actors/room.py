@@ -45,6 +45,13 @@ class RoomActor(LoopActor):
     `stored` it comes back from the store.
     """
 
+    __slots__ = (
+        "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces", "_handled",
+        "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication", "_registry",
+        "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
+        "_was_undone", "_wreckage", "members", "room_id", "state",
+    )  # fmt: skip
+
     def __init__(
         self,
         room_id: RoomId,

@@ -29,7 +29,7 @@ class Suspicion:
     __slots__ = ("_asked", "_looks", "_suspects")
 
     def __init__(self) -> None:
-        self._suspects: set[tuple[str, Outlet | None]] = set()
+        self._suspects: frozenset[tuple[str, Outlet | None]] = frozenset()
         self._looks = 0
         self._asked = 0
 
@@ -44,7 +44,7 @@ class Suspicion:
 
     def look(self, found: Iterable[str], members: Mapping[SocketId, Member]) -> bool:
         """Whether to look again. Raises Inconsistent where a breach was there in every look."""
-        seen = {(text, _outlet_in(text, members)) for text in found}
+        seen = frozenset((text, _outlet_in(text, members)) for text in found)
         self._suspects = seen & self._suspects if self._looks else seen
         self._looks = self._looks + 1 if self._suspects else 0
         if self._looks >= SUSPICION_LOOKS:
@@ -53,7 +53,7 @@ class Suspicion:
 
     def drop(self) -> None:
         """Nothing can be said now: what was seen does not count."""
-        self._suspects.clear()
+        self._suspects = frozenset()
         self._looks = 0
 
 
