@@ -234,11 +234,11 @@ class StoreLedger:
             self._metrics.store_committed(len(batch.records), seconds)
             self._recovered()
         else:
-            self._failed(fault)
             undone = {commit.room_id for commit in self._commits if commit.mark == batch.mark}
             for room_id, record in flying.items():
                 if room_id not in undone:
                     self._wait_again(record)
+            self._failed(fault)
             self._held_back = True
             self._flush_later(self._settings.store_retry_s)
         self._tell(batch.mark, fault is None)
@@ -314,6 +314,8 @@ class StoreLedger:
 
     def _stalled(self) -> None:
         self._stall_timer = None
+        if self._trouble is not None:  # it is known that writes do not get through
+            return
         self._in_trouble("stalled")
         self._log.warn(
             "store_stalled",

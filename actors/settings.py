@@ -365,9 +365,13 @@ def _is_file(path: str) -> bool:
 
 
 def _data_dir(environ: Mapping[str, str]) -> str:
-    """The per-user data directory, after the XDG base directory specification."""
-    base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or "~", ".local", "share")
-    return str(Path(base, "vaultmeet"))
+    """The per-user data directory, after the XDG base directory specification, which says that a
+    relative one is to be ignored.
+    """
+    given = Path(environ.get("XDG_DATA_HOME", ""))
+    home = Path(environ.get("HOME") or Path("~").expanduser())
+    base = given if given.is_absolute() else home / ".local" / "share"
+    return str(base / "vaultmeet")
 
 
 def nearest(name: str) -> Row | None:

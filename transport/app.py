@@ -75,7 +75,7 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
     if server is not None:
         os.kill(server, signal.SIGHUP)
     told = f"server {server} was told" if server is not None else "no server runs on it"
-    return True, f"{data_dir}: {len(ring.signing)} signing keys; {told}"
+    return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"
 
 
 class Application:
@@ -181,7 +181,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         else:
             data.lock()
             keys = data.keys()
-            keeper = Keeper(_store_of(settings))
+            keeper = Keeper(_store_of(settings, data.path))
             opened = await keeper.open(clock.now_ms())
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
@@ -236,9 +236,9 @@ async def _end(
     return 0 if stored else 1
 
 
-def _store_of(settings: Settings) -> SqliteStore:
+def _store_of(settings: Settings, folder: Path) -> SqliteStore:
     return SqliteStore(
-        Path(settings.data_dir),
+        folder,
         flush=settings.durability is Durability.JOURNAL,
         journal_bytes_max=settings.journal_bytes_max,
         rooms_max=settings.stored_rooms_max,

@@ -127,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     rotate.add_argument("--config", metavar="FILE", help="TOML file with settings")
-    rotate.add_argument("--data-dir", metavar="DIR", help=_help(TABLE["data_dir"]))
+    rotate.add_argument(
+        "--data-dir", metavar="DIR", help="folder of the keys; by default one for each user"
+    )
     rotate.add_argument(
         "--revoke", action="store_true", help="tokens signed before are void: nobody can resume"
     )

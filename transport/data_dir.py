@@ -22,10 +22,12 @@ class DataDirUnusable(Exception):
 
 
 class DataDir:
-    """`random_bytes(n)` gives new keys. Nothing is touched before `lock` or `keys`."""
+    """`random_bytes(n)` gives new keys. Nothing is touched before `lock` or `keys`. A `~` at the
+    beginning of `path` is the user's home.
+    """
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes]) -> None:
-        self.path: Final = path
+        self.path: Final = path.expanduser()
         self._random_bytes: Final = random_bytes
         self._lock: int | None = None
 
@@ -83,9 +85,9 @@ class DataDir:
         path = self.path / KEYS_NAME
         try:
             return parse(path.read_text(encoding="ascii"))
-        except FileNotFoundError as error:
+        except FileNotFoundError:
             if not make:
-                raise self._unusable(error) from None
+                raise DataDirUnusable(f"{path}: no such file; has a server run there?") from None
             ring = KeyRing(self._random_bytes(KEY_BYTES), (self._random_bytes(KEY_BYTES),))
             self.keep_keys(ring)
             return ring

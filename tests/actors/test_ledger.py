@@ -372,3 +372,19 @@ def test_a_forgetful_ledger_knows_nothing_and_is_always_done() -> None:
     assert ledger.note(record(A, 1)) == ledger.commit(record(A, 1), told.append) == LONG_KEPT
     assert told == [True]
     assert not ledger.recall.is_open(0)
+
+
+@pytest.mark.rule("P1.4")
+def test_one_outage_is_told_once_however_it_shows() -> None:
+    """Tries that stall and tries that fail, in turn: one line, and one when it is over."""
+    desk = Desk(store_retry_s=1, store_stall_s=1)
+    desk.ledger.note(record(A, 1, X=ROW))
+    desk.ledger.flush()
+    for _ in range(3):
+        desk.pass_time(2)
+        desk.store.fail()
+        desk.pass_time(1)
+    desk.store.do()
+    told = [line.event for line in desk.log.lines]
+    assert told == ["store_stalled", "store_failed", "store_recovered"]
+    assert desk.log.lines[1].details["roomsWaiting"] == 1

@@ -38,7 +38,7 @@ def test_a_rotation_adds_a_key_that_signs_and_keeps_the_others(
     assert after.signing[1:] == before.signing
     assert after.signing[0] not in before.signing
     said = capsys.readouterr()
-    assert "2 signing keys; no server runs on it" in said.out
+    assert "signing keys: 2; no server runs on it" in said.out
     assert after.signing[0].hex() not in said.out + said.err
     assert (folder / "keys").stat().st_mode & 0o777 == 0o600
 
