@@ -12,9 +12,10 @@ the next one, which makes commits as large as the disk is slow. Knows no room's 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
-from actors.ids import RoomId
+from actors.ids import RoomId, SocketId
 from actors.ports import Cancellable, Clock, Found, Log
 from actors.recall import NOBODY, Recall
 from actors.records import LONG_KEPT, Record, Stamp
@@ -51,6 +52,8 @@ class Forgetful:
 
 
 _NOTHING: Final = Found()
+_ROOMS_AT_ONCE: Final = 500
+"""Of so many rooms the positions are taken before the loop goes on: some 2 ms."""
 
 
 class StoreThread(Protocol):
@@ -114,6 +117,8 @@ class StoreLedger:
         self._flying: dict[RoomId, Record] | None = None
         self._flying_since_s = 0.0
         self._commits: deque[_Commit] = deque()
+        self._spent: dict[RoomId, tuple[SocketId, ...]] = {}
+        """Tokens that stay spent though the record that said so was dropped."""
         self._movers: dict[RoomId, Callable[[], object]] = {}
         self._flush_timer: Cancellable | None = None
         self._stall_timer: Cancellable | None = None
@@ -153,6 +158,8 @@ class StoreLedger:
         return None
 
     def note(self, record: Record) -> Stamp:
+        if self._spent:
+            record.recalled += self._spent.pop(record.room_id, ())
         waiting = self._waiting.get(record.room_id)
         if waiting is None:
             self._waiting[record.room_id] = record
@@ -189,7 +196,8 @@ class StoreLedger:
 
     def drain(self, on_idle: Callable[[], object]) -> None:
         """Write all that there is; `on_idle` is called once, when nothing waits any more."""
-        self._save_positions()
+        while self._movers:
+            self._save_positions()
         self._on_idle = on_idle
         self._held_back = False
         self.flush()
@@ -271,9 +279,10 @@ class StoreLedger:
         if self._save_timer is not None:
             self._save_timer.cancel()
             self._save_timer = None
-        movers, self._movers = self._movers, {}
-        for save in movers.values():
-            save()
+        for room_id in list(islice(self._movers, _ROOMS_AT_ONCE)):
+            self._movers.pop(room_id)()
+        if self._movers:  # others have their turn in between
+            self._save_timer = self._clock.call_later(0, self._save_positions)
 
     def _look_idle(self) -> None:
         if self._on_idle is not None and self._flying is None and not self._waiting:
@@ -297,9 +306,16 @@ class StoreLedger:
         self._commit_timer = None
         now_s = self._clock.monotonic_s()
         late = [commit for commit in self._commits if commit.deadline_s <= now_s and commit.deliver]
-        for commit in late:
-            if commit.mark == self._mark:  # not even under way
-                self._waiting.pop(commit.room_id, None)
+        grounded = {commit.room_id for commit in late if commit.mark == self._mark}
+        for room_id in grounded:  # not even under way: it never is, and what is noted next may be
+            dropped = self._waiting.pop(room_id, None)
+            if dropped is not None and dropped.recalled:
+                self._spent[room_id] = dropped.recalled
+        self._commits = deque(
+            commit
+            for commit in self._commits
+            if not (commit.mark == self._mark and commit.room_id in grounded)
+        )
         for commit in late:
             deliver, commit.deliver = commit.deliver, None
             assert deliver is not None
@@ -359,5 +375,6 @@ class StoreLedger:
         self._store.settle(self._settled)
 
     def _settled(self, fault: StoreFault | None) -> None:
-        if fault is not None:  # the next start remembers more than it needs to, and no less
-            self._failed(fault)
+        if fault is not None:  # until then a start remembers more than it needs to, and no less
+            self._untidy(fault)
+            self._settle_timer = self._clock.call_later(self._settings.store_retry_s, self._settle)

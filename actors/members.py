@@ -50,6 +50,13 @@ class Member:
         proven = not self.owes_token and self.outlet.heard
         return self.serial if proven else self.confirmed
 
+    def accepts(self, serial: int) -> bool:
+        """Whether the token `serial` may bring it back. Of one whom the store gave back the newest
+        numbers may not have reached the disk.
+        """
+        is_stored = isinstance(self.outlet, Absent)
+        return serial >= self.oldest_good_serial() and (serial <= self.serial or is_stored)
+
     def issue_token(self, shown_serial: int | None = None) -> int:
         """The next token's number. `shown_serial` is the one that a resume was asked with."""
         self.confirmed = max(self.oldest_good_serial(), shown_serial or 0)

@@ -49,6 +49,10 @@ class Recall:
             and self.is_open(now_s)
         )
 
+    def is_newest(self, stamp: Stamp) -> bool:
+        """It is of the run before this one: whatever the store has was seated earlier."""
+        return stamp.run == max(self._gaps, default=0)
+
     def note(self, socket_id: SocketId) -> None:
         """It was seated again: should it leave, its token is spent."""
         self._recalled.add(socket_id)

@@ -46,9 +46,9 @@ class RoomActor(LoopActor):
     """
 
     __slots__ = (
-        "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces", "_handled",
-        "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication", "_registry",
-        "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
+        "_again", "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces",
+        "_handled", "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication",
+        "_registry", "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
         "_was_undone", "_wreckage", "members", "room_id", "state",
     )  # fmt: skip
 
@@ -107,12 +107,10 @@ class RoomActor(LoopActor):
         self._keeping = Keeping(self.state, self.members, self._turn, ports, self._save_positions)
         self._mark = self._turn.mark()
         self._counted = wreckage.counted if wreckage else 0
-        self._moved: list[SocketId] = []
-        """Who moved, of a turn that is being committed."""
-        self._handled: list[Any] = []
-        """What of the turn has to happen also where the turn is undone."""
-        self._was_undone = False
-        """The last commit failed: losses and leaves may wait for the next one."""
+        self._moved: list[SocketId] = []  # of a turn that is being committed
+        self._handled: list[Any] = []  # what has to happen also where the turn is undone
+        self._again: list[Any] = []  # what of an undone turn comes first in the next one
+        self._was_undone = False  # the last commit failed: losses may wait for the next one
         self._check_timer: Cancellable | None = None
         self._check_due = False
         self._suspicion = Suspicion()
@@ -158,6 +156,8 @@ class RoomActor(LoopActor):
         return None
 
     def on_turn_end(self) -> None:
+        again, self._again = self._again, []
+        self.mailbox.put_back(again)
         moved = self._ticker.take_due()
         if self._keeping.must_commit(bool(moved), self._ticker.has_waiting()):
             self._moved = moved
@@ -336,8 +336,7 @@ class RoomActor(LoopActor):
 
     # -- commit first, publish after
 
-    def _commit(self) -> None:
-        """Nothing is handled until it is known whether the turn is durable."""
+    def _commit(self) -> None:  # nothing is handled until the outcome is known
         self.mailbox.pause()
         self._publication.stamp = self._keeping.commit(
             [*self._moved, *self._ticker.waiting()],
@@ -355,16 +354,17 @@ class RoomActor(LoopActor):
         elif wreckage is not None:  # the members wait for the disk; who asked for something, not
             self._keeping.undo(wreckage.checkpoint, self._graces, ())
             self._reconcile()
+            self.end_turn()
             self._commit()
         else:
             for socket_id in moved:
                 self._ticker.note(socket_id)
-            again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
+            self._again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
             self._handled.clear()
-            self.mailbox.put_back(again)
+            self._suspicion.drop()
+            self.end_turn()  # so that it comes before all that was not handled yet
 
-    def _save_positions(self) -> None:
-        """Called by the ledger, between turns."""
+    def _save_positions(self) -> None:  # called by the ledger, between turns
         if not self.actor_stopped.is_set():
             self._keeping.note_positions()
 
@@ -384,13 +384,13 @@ class RoomActor(LoopActor):
         self._count()
 
     def _lose_departed(self) -> None:
-        for outlet in self._publication.departed:
-            self.mailbox.tell(m.Lost(outlet))
-        self._publication.departed.clear()
+        departed = self._publication.departed
+        while departed:
+            self.mailbox.tell(m.Lost(departed.pop()))
 
     def _count(self) -> None:
-        self._ports.census.players += len(self.state.players) - self._counted
-        self._counted = len(self.state.players)
+        before, self._counted = self._counted, len(self.state.players)
+        self._ports.census.players += self._counted - before
 
     def _stop_timers(self) -> None:
         self.mailbox.patient = False

@@ -186,6 +186,7 @@ class LoopActor(pykka.Actor):
         self.actor_stopped = cast("threading.Event", StopFlag())
         self._started = False
         self._postponed = False
+        self._turn_is_over = False
         self.handling: object = None
         """The message being handled, for on_failure; None outside."""
         self._actor_ref = LoopActorRef(self)
@@ -233,6 +234,10 @@ class LoopActor(pykka.Actor):
         the next turn. Never in a turn that began with it.
         """
         self._postponed = True
+
+    def end_turn(self) -> None:
+        """To be called while handling a message: the turn ends with it, and the rest waits."""
+        self._turn_is_over = True
 
     def keeps_mailbox_on_failure(self) -> bool:
         """True where a supervisor starts a successor on the same mailbox."""
@@ -288,12 +293,14 @@ class LoopActor(pykka.Actor):
                 self.mailbox.put_back(entries[handled:])
                 self._end()
                 raise
-            if self._postponed:
-                self._postponed = False
-                handled -= 1
+            if self._postponed or self._turn_is_over:
+                handled -= self._postponed
+                self._postponed = self._turn_is_over = False
                 self.mailbox.put_back(entries[handled:])
                 del entries[handled:]
                 break
+        if self.mailbox.is_paused():
+            return
         if handled and not stopped.is_set():
             self.handling = None
             try:

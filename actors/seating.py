@@ -14,6 +14,7 @@ from actors.errors import NotInRoom, ResumeExpired, Unavailable
 from actors.ids import SocketId
 from actors.members import Absent, Hearing, Member
 from actors.ports import Eviction, Left, Outlet, Ports, StateReason
+from actors.records import LONG_KEPT
 from actors.recovery import OPERATIONS_MAX
 from actors.room_state import Change, LeaveReason, Motion, Player, RoomState
 from actors.timers import Graces, Ticker
@@ -28,6 +29,8 @@ from actors.turn import (
     OweVerdict,
     Turn,
 )
+
+_REPLACED: Final = "replaced by a newer session of the same user"
 
 
 class Seating:
@@ -68,6 +71,8 @@ class Seating:
                 return turn.has_said and outlet.socket_id in self._members
             case m.Join(profile=profile):  # whoever is owed its seat gets it before it loses it
                 return bool(self._others_of(profile.person))
+            case m.Resume(profile=profile, socket_id=socket_id):
+                return socket_id not in self._members and bool(self._others_of(profile.person))
             case m.Kick():  # it is undone alone
                 return not turn.is_empty()
         return False
@@ -86,23 +91,23 @@ class Seating:
             return
         if member is not None and isinstance(member.outlet, Absent):
             # It sat here when the server died, in the midst of a switch to or from this room.
-            self._touch(outlet.socket_id)
-            member.serial = max(member.serial, message.first_serial - 1)
-            serial = member.issue_token()
-            self._bring_back(member, outlet)
-            self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
-            return
+            if self._is_as(message):
+                self._touch(outlet.socket_id)
+                member.serial = max(member.serial, message.first_serial - 1)
+                serial = member.issue_token()
+                self._bring_back(member, outlet)
+                self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
+                return
+            self._remove(outlet.socket_id, LeaveReason.SWITCHED)
+            member = None
         if member is not None:  # the same session by another seat: this one came too late
             raise Unavailable("this session's player is still here: resume, or wait for its end")
         profile = message.profile
         for other in self._others_of(profile.person):
-            self._dismiss(
-                other, LeaveReason.REPLACED, "replaced by a newer session of the same user"
-            )
-        member = self._seat(message, message.first_serial)
-        self._turn.owed.append(
-            OweJoined(outlet, member, message.first_serial, message.asked_s, True)
-        )
+            self._dismiss(other, LeaveReason.REPLACED, _REPLACED)
+        serial = message.first_serial
+        member = self._seat(message, serial)
+        self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, True))
         waited_s = self._ports.clock.monotonic_s() - message.asked_s
         player = self._state.players[outlet.socket_id]
         self._fact("player_joined", player, duration_ms=round(waited_s * 1000, 3))
@@ -114,7 +119,7 @@ class Seating:
         member = self._members.get(message.socket_id)
         if member is None:
             member = self._recall(message)
-        if member is None or not _is_good(message.serial, member):
+        if member is None or not member.accepts(message.serial):
             self._ports.metrics.resume_ended("expired")
             raise ResumeExpired("the token is outdated, or its player is gone")
         self._touch(message.socket_id)
@@ -222,7 +227,7 @@ class Seating:
             self._fact("player_lost", change.player)
 
     def keep(self, socket_id: SocketId, member: Member) -> None:
-        """Shown as connected, and heard from again where it was thought lost."""
+        """Shown as connected, and heard from again."""
         if member.hearing is Hearing.LOST:
             member.hearing = Hearing.BEHIND
         if not self._state.players[socket_id].connected:
@@ -293,6 +298,12 @@ class Seating:
         self._turn.has_fresh = True
         return member
 
+    def _is_as(self, message: m.Join) -> bool:
+        """Who joins is the one that sits here already, and wants to be seen in the same way."""
+        player = self._state.players[message.outlet.socket_id]
+        profile = message.profile
+        return (player.user_id, player.hide_position) == (profile.user_id, profile.hide_position)
+
     def _bring_back(self, member: Member, outlet: Outlet) -> Change | None:
         """The member's client is at `outlet` now, and hears nothing before its answer."""
         change = self._state.resume(outlet.socket_id, self._ports.clock.now_ms())
@@ -305,13 +316,20 @@ class Seating:
         return change
 
     def _recall(self, message: m.Resume) -> Member | None:
-        """Seat who was told so in the last moments before a restart, which the store lacks; not
-        where a newer session of the same user has replaced it meanwhile.
+        """Seat who was told so in the last moments before a restart, which the store lacks. Under
+        one_session_per_user it replaces those that the store gave back, and is replaced by those
+        that were seated since.
         """
+        recall = self._ports.ledger.recall
         now_s = self._ports.clock.monotonic_s()
-        admitted = self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s)
-        if not admitted or self._others_of(message.profile.person):
+        if not recall.admits(message.stamp, message.socket_id, now_s):
             return None
+        others = self._others_of(message.profile.person)
+        stored = all(self._members[other].stamp == LONG_KEPT for other in others)
+        if others and not (stored and recall.is_newest(message.stamp)):
+            return None
+        for other in others:
+            self._dismiss(other, LeaveReason.REPLACED, _REPLACED)
         member = self._seat(message, message.serial, returns=True)
         # The client holds that token, so nothing is owed of it; the resume gives the next one.
         member.owes_token = False
@@ -357,14 +375,6 @@ class Seating:
     def _fact(self, event: str, player: Player, **details: object) -> None:
         state = self._state
         self._turn.facts.append(Fact(event, player, len(state.players), state.version, details))
-
-
-def _is_good(serial: int, member: Member) -> bool:
-    """Whether the token `serial` may bring the member back. Of one whom the store gave back the
-    newest numbers may not have reached the disk.
-    """
-    newest_known = not isinstance(member.outlet, Absent)
-    return serial >= member.oldest_good_serial() and not (newest_known and serial > member.serial)
 
 
 HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {

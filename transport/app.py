@@ -187,7 +187,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                 log.error("store_set_aside", error=remark)
             app = Application(settings, log, clock, keys, version, (keeper, opened))
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
-            app.keys = data.keys()  # they may have been rotated since
+            app.keys = data.keys(make=False)  # they may have been rotated since
         app.metrics.watch_log(lambda: log.dropped_total)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
@@ -230,7 +230,9 @@ async def _end(
     if not stored and app.ledger is not None:
         log.error("store_not_drained", roomsWaiting=app.ledger.rooms_waiting)
     if keeper is not None and stored:
-        await keeper.close()
+        closing_s = max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S)
+        with contextlib.suppress(TimeoutError, StoreFault):  # all is durable: nothing is lost
+            await asyncio.wait_for(keeper.close(), closing_s)
     await app.registry.stop()
     log.info("server_stopped", cutOff=cut)
     return 0 if stored else 1
@@ -255,7 +257,7 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
 def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
     """On SIGHUP: somebody rotated them."""
     try:
-        app.keys = data.keys()
+        app.keys = data.keys(make=False)
     except DataDirUnusable as error:
         log.error("keys_not_reloaded", error=str(error))
     else:

@@ -27,7 +27,7 @@ class DataDir:
     """
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes]) -> None:
-        self.path: Final = path.expanduser()
+        self.path: Final = path.expanduser().absolute()
         self._random_bytes: Final = random_bytes
         self._lock: int | None = None
 
@@ -108,6 +108,9 @@ class DataDir:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 os.fchmod(file.fileno(), 0o600)
+                if path.exists():  # whoever rotates may be another user than the server
+                    owner = path.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 file.write(ring.text())
                 file.flush()
                 os.fsync(file.fileno())

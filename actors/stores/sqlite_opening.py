@@ -5,6 +5,7 @@ closing one that can moves the journal of SQLite itself (`-wal`) into the file, 
 damaged, or another program's, is to be left as it is.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -22,6 +23,8 @@ from actors.stores.sqlite_faults import fault_of
 
 _CHECKED_BYTES_MAX: Final = 64 * 1_048_576
 """A larger file is not read through at the start, which would take more than some 50 ms."""
+_WAL_BYTES_KEPT: Final = 16 * 1_048_576
+"""So much of SQLite's own journal stays after a long reader has let it grow."""
 _SQLITE_NEEDED: Final = (3, 38)
 """For the operators `->` and `->>`, and (3.37) for strict tables."""
 
@@ -56,7 +59,7 @@ def inspect(path: Path) -> None:
             raise StoreUnusable(f"{path} is no file")
         if not path.exists() or not path.stat().st_size:
             return
-        address = f"file:{quote(str(path))}?mode=ro"
+        address = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
             owner, version = schema.owner_of(connection), schema.version_of(connection)
             if owner != schema.APPLICATION_ID and not (owner == 0 and schema.is_empty(connection)):
@@ -79,8 +82,9 @@ def connect(path: Path, *, flush: bool) -> sqlite3.Connection:
     with faults(path):
         if not path.exists():  # else SQLite makes it readable for everybody
             path.touch(mode=0o600)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=1)
+        connection = sqlite3.connect(path.absolute(), isolation_level=None, timeout=1)
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreUnusable(f"{path}: the file system does not allow WAL mode")

@@ -203,12 +203,15 @@ def test_damaged_keys_are_named_and_left_alone(tmp_path: Path, damage: str) -> N
     assert right[20:60].decode() not in attempt(folder).stderr
 
 
-@pytest.mark.rule("O2.4")
-async def test_a_server_that_is_stopped_has_written_everything(tmp_path: Path) -> None:
+@pytest.mark.rule("O2.4", "P1.3", "P5.6")
+@pytest.mark.parametrize("drain_s", [5, 0])
+async def test_a_server_that_is_stopped_has_written_everything(
+    tmp_path: Path, drain_s: float
+) -> None:
     """`fast`, with nothing written for ten seconds: SIGTERM, exit code 0, and all is there, the
-    last positions too.
+    last positions too; also where connections get no time at all.
     """
-    with place(tmp_path / "data", durability="fast") as here:
+    with place(tmp_path / "data", durability="fast", drain_s=drain_s) as here:
         server = here.start(flush_ms=10_000, position_save_s=600)
         async with seated(server, "hall", 3) as (ann, bob, cid):
             await ann.do("ready")
@@ -228,7 +231,7 @@ async def test_a_server_that_is_stopped_has_written_everything(tmp_path: Path) -
             assert len(ann.mirror.players) == 2
 
 
-@pytest.mark.rule("O2.4")
+@pytest.mark.rule("O2.4", "P5.6")
 async def test_a_stop_with_many_rooms_writes_all_of_them(tmp_path: Path) -> None:
     """Sixty rooms, and their journal folded on the way: everybody comes back."""
     with place(tmp_path / "data", durability="fast", journal_bytes_max=1024) as here:

@@ -4,6 +4,7 @@ replaced, holds an outdated token or a foreign one (G6).
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 from pathlib import Path
@@ -312,7 +313,33 @@ async def test_tokens_outlive_a_rotation_of_the_keys(tmp_path: Path, level: str)
             assert ann.mirror.own["userId"] == name
 
 
-@pytest.mark.rule("G6.8")
+@pytest.mark.rule("P4.8")
+@pytest.mark.parametrize("harm", ["spoiled", "gone"])
+async def test_keys_that_cannot_be_read_are_told_and_the_earlier_ones_go_on(
+    tmp_path: Path, harm: str
+) -> None:
+    """No new ones are made in their place: tokens would be void, and nobody would know."""
+    with place(tmp_path / "data") as here:
+        server = here.start(errors_expected=True)
+        keys = here.data_dir / "keys"
+        async with seated(server, "hall", 2) as (ann, bob):
+            good = keys.read_text(encoding="ascii")
+            if harm == "gone":
+                keys.unlink()
+            else:
+                keys.write_text("vaultmeet keys 1\n", encoding="ascii")
+            server.signal(signal.SIGHUP)
+            await asyncio.to_thread(
+                server.wait_for_line, lambda line: line["event"] == "keys_not_reloaded"
+            )
+            await ann.lose()
+            await lost(bob, ann)
+            expect(await ann.reconnect(), RESUMED)
+            keys.write_text(good, encoding="ascii")
+            keys.chmod(0o600)
+
+
+@pytest.mark.rule("G6.8", "P4.8")
 async def test_tokens_do_not_outlive_a_revocation(tmp_path: Path) -> None:
     """With `--revoke` those given before are void at once; those given since are good."""
     with place(tmp_path / "data") as here:

@@ -1,5 +1,6 @@
 """The queue in front of the store: what waits, when it is written, what a failure does."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from actors.ports import Found
 from actors.records import LONG_KEPT, Record, Row, Stamp
 from actors.settings import Durability, Settings
 from actors.stores.memory import MemoryDisk, MemoryStore
-from actors.stores.port import StoreDamaged
 from tests.actors.fake_operator import FakeLog, FakeMetrics
 from tests.actors.fakes import FakeClock
 from tests.actors.kept_stage import HandStore
@@ -122,115 +122,6 @@ def test_commits_that_come_while_one_is_under_way_share_the_next_batch() -> None
     assert all(told == [True] for told in later)
 
 
-@pytest.mark.rule("P2.2")
-def test_a_commit_that_fails_is_told_so_and_is_not_tried_again() -> None:
-    """What was only noted is."""
-    desk = Desk(store_retry_s=1)
-    desk.ledger.note(record(B, 1, Y=ROW))
-    told = desk.commit(record(A, 1, X=ROW))
-    desk.store.fail()
-    assert told == [False]
-    desk.pass_time(1)
-    desk.store.do()
-    assert [each.room_id for each in desk.store.batches[-1].records] == [B]
-    assert desk.rows(A) == set()
-
-
-@pytest.mark.rule("P2.2")
-def test_a_commit_that_takes_too_long_is_given_up() -> None:
-    """Also one that is not even under way; each when its own time is over."""
-    desk = Desk(commit_timeout_s=2)
-    first = desk.commit(record(A, 1, X=ROW))
-    desk.pass_time(1)
-    second = desk.commit(record(B, 1, X=ROW))
-    desk.pass_time(0.999)
-    assert (first, second) == ([], [])
-    desk.pass_time(0.001)
-    assert (first, second) == ([False], [])
-    desk.pass_time(1)
-    assert second == [False]
-    desk.store.do()
-    assert (first, second) == ([False], [False]), "nobody is told twice"
-    desk.pass_time(10)
-    assert desk.rows(B) == set(), "what was given up before it was under way is not written"
-
-
-def test_what_failed_waits_again_below_what_came_since() -> None:
-    """The newest value wins, whatever the order of the writes."""
-    desk = Desk(store_retry_s=1)
-    desk.ledger.note(record(A, 1, X=ROW, Y=ROW))
-    desk.ledger.flush()
-    desk.ledger.note(record(A, 2, X=None))
-    desk.store.fail()
-    assert desk.store.waits == []
-    desk.pass_time(0.999)
-    assert desk.store.waits == []
-    desk.pass_time(0.001)
-    desk.store.do()
-    assert desk.rows(A) == {Y}
-
-
-def test_after_a_failure_commits_wait_for_the_next_try() -> None:
-    """A disk that fails is not asked over and over."""
-    desk = Desk(store_retry_s=1, commit_timeout_s=2)
-    desk.commit(record(A, 1, X=ROW))
-    desk.store.fail()
-    told = desk.commit(record(A, 1, whole=True, X=ROW))
-    assert desk.store.waits == []
-    desk.pass_time(1)
-    assert desk.store.waits == ["write"]
-    desk.store.do()
-    assert told == [True]
-
-
-@pytest.mark.rule("P1.4")
-def test_a_stall_is_told_once_and_so_is_its_end() -> None:
-    """A warning, then how long it was."""
-    desk = Desk(store_stall_s=1)
-    desk.ledger.note(record(A, 1, X=ROW))
-    desk.ledger.flush()
-    assert desk.trouble() is None
-    desk.pass_time(1)
-    assert desk.trouble() == "stalled"
-    desk.pass_time(4)
-    desk.store.do()
-    assert desk.trouble() is None
-    (stalled,) = desk.log.of("store_stalled")
-    assert (stalled.level, stalled.details) == ("warn", {"duration_ms": 1000, "roomsWaiting": 1})
-    (recovered,) = desk.log.of("store_recovered")
-    assert recovered.details == {"duration_ms": 4000}
-
-
-@pytest.mark.rule("P1.4")
-def test_failures_are_told_once_until_it_works_again() -> None:
-    """An error that names the fault; each is counted."""
-    desk = Desk(store_retry_s=1)
-    desk.ledger.note(record(A, 1, X=ROW))
-    desk.ledger.flush()
-    for _ in range(3):
-        desk.store.fail()
-        desk.pass_time(1)
-    assert desk.trouble() == "failing"
-    (failed,) = desk.log.of("store_failed")
-    assert failed.level == "error"
-    assert "the disk is full" in str(failed.details["error"])
-    assert desk.metrics.count["store_failed full"] == 3
-    desk.store.do()
-    assert desk.trouble() is None
-    assert desk.rows(A) == {X}
-
-
-def test_a_fold_that_fails_is_told_and_nothing_else_changes() -> None:
-    """It is tried again after a later write."""
-    desk = Desk()
-    desk.ledger.note(record(A, 1, X=ROW))
-    desk.ledger.flush()
-    desk.store.do()
-    desk.store.fail_to_tidy()
-    assert desk.log.of("store_not_tidied")[0].level == "error"
-    assert desk.ledger.trouble is None
-
-
 def test_a_room_that_was_never_kept_is_found_empty() -> None:
     """Asked of the store, and answered later."""
     desk = Desk()
@@ -252,31 +143,6 @@ def test_a_whole_record_that_waits_is_what_is_known_of_the_room() -> None:
         assert found.record is not None
         assert found.record.version == 3
     assert "load" not in desk.store.waits
-
-
-def test_a_store_that_cannot_say_is_told_to_the_operator() -> None:
-    """And whoever asked learns that it is not known."""
-    desk = Desk()
-    found: list[Found] = []
-    desk.ledger.find(A, found.append)
-    desk.store.fail(StoreDamaged("the record of room a was set aside"))
-    assert found == [Found(known=False)]
-    (line,) = desk.log.of("room_not_loaded")
-    assert (line.level, line.room_id) == ("error", "a")
-    assert desk.metrics.count["store_failed damaged"] == 1
-
-
-def test_while_writes_fail_no_more_rooms_are_opened_than_may_wait() -> None:
-    """The bound of what waits is `rooms_max`."""
-    desk = Desk(rooms_max=2, store_retry_s=1)
-    desk.ledger.note(record(A, 1, X=ROW))
-    desk.ledger.flush()
-    desk.store.fail()
-    desk.ledger.note(record(B, 1, X=ROW))
-    assert desk.ledger.find(RoomId("c"), lambda _: None) == Found(known=False)
-    desk.pass_time(1)
-    desk.store.do()
-    assert desk.ledger.find(RoomId("c"), lambda _: None) is None
 
 
 def test_stamps_name_the_run_and_the_batch_that_a_record_goes_with() -> None:
@@ -335,18 +201,6 @@ def test_a_drain_with_nothing_to_write_is_over_at_once() -> None:
     assert idle == [True]
 
 
-def test_gaps_are_settled_when_the_grace_since_the_start_ends() -> None:
-    """A failure of that is told and costs nothing."""
-    desk = Desk(resume_grace_s=30)
-    desk.disk.gaps[1] = 7
-    desk.pass_time(29.999)
-    assert desk.store.waits == []
-    desk.pass_time(0.001)
-    assert desk.store.waits == ["settle"]
-    desk.store.do()
-    assert desk.disk.gaps == {}
-
-
 def test_a_ledger_that_is_stopped_waits_for_nothing() -> None:
     """Every timer is gone."""
     desk = Desk()
@@ -374,17 +228,13 @@ def test_a_forgetful_ledger_knows_nothing_and_is_always_done() -> None:
     assert not ledger.recall.is_open(0)
 
 
-@pytest.mark.rule("P1.4")
-def test_one_outage_is_told_once_however_it_shows() -> None:
-    """Tries that stall and tries that fail, in turn: one line, and one when it is over."""
-    desk = Desk(store_retry_s=1, store_stall_s=1)
-    desk.ledger.note(record(A, 1, X=ROW))
-    desk.ledger.flush()
-    for _ in range(3):
-        desk.pass_time(2)
-        desk.store.fail()
-        desk.pass_time(1)
-    desk.store.do()
-    told = [line.event for line in desk.log.lines]
-    assert told == ["store_stalled", "store_failed", "store_recovered"]
-    assert desk.log.lines[1].details["roomsWaiting"] == 1
+def test_positions_of_very_many_rooms_are_taken_a_part_at_a_time() -> None:
+    """The loop goes on in between; all have their turn."""
+    desk = Desk(position_save_s=5)
+    saved: list[int] = []
+    for number in range(1200):
+        desk.ledger.moved(RoomId(f"r{number}"), partial(saved.append, number))
+    desk.clock.step(desk.clock.monotonic_s() + 5)
+    assert len(saved) == 500
+    desk.pass_time(0)
+    assert saved == list(range(1200))

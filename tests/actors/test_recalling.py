@@ -12,7 +12,7 @@ from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.settings import Durability
 from tests.actors.kept_stage import KeptStage
-from tests.actors.stage import settle
+from tests.actors.stage import profile_of, settle
 from tests.actors.test_reloading import A, B, back, restarted, stamp_of
 
 
@@ -182,3 +182,35 @@ async def test_a_session_that_sat_here_in_the_midst_of_a_switch_is_seated_again_
     assert a.take() == ["Joined v4: A B"]
     assert a.answer_of(Joined).serial == 7
     assert b.take() == ["connection A+ v4"]
+
+
+@pytest.mark.rule("P1.1", "C4.7")
+async def test_the_newest_session_of_a_user_is_recalled_in_place_of_the_stored_one() -> None:
+    """It had replaced that one when the server died."""
+    stage = KeptStage(durability=Durability.FAST, one_session_per_user=True)
+    await stage.seat("A", person="pat")
+    await stage.pass_time(1)
+    stage.store.at_once = False
+    b = stage.outlet("B")
+    await stage.turn(stage.join(b, person="pat"))
+    stamp = stamp_of(b)
+    stage = await stage.restart()
+    outlet = stage.outlet("B")
+    resume = stage.resume(outlet, "B", version=1, epoch=1, stamp=stamp)
+    await stage.turn(replace(resume, profile=profile_of("pat")))
+    assert outlet.take() == ["Joined v3: B"]
+    assert sorted(stage.room().state.players) == ["B"]
+
+
+@pytest.mark.rule("G11.1", "G11.4")
+async def test_a_session_that_joins_its_stored_seat_as_somebody_else_is_seated_afresh() -> None:
+    """With the name and the privacy that it asks for now."""
+    stage = await restarted("A", "B")
+    b = await back(stage, "B", version=2)
+    b.take()
+    a = stage.outlet("A")
+    await stage.turn(stage.join(a, person="other", hide_position=True))
+    player = stage.room().state.players[A]
+    assert (player.user_id, player.hide_position) == ("other", True)
+    assert stage.room().members[A].person == "other"
+    assert b.take() == ["left A(switched) v4", "joined A v5"]

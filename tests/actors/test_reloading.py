@@ -8,7 +8,7 @@ from actors import messages as m
 from actors.directory import Phase
 from actors.ids import SocketId
 from actors.members import Hearing
-from actors.ports import Joined, Refused
+from actors.ports import Found, Joined, Refused
 from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.settings import Durability
@@ -316,3 +316,52 @@ async def test_a_join_refused_by_a_loaded_room_is_told_so() -> None:
     b = stage.outlet("B")
     await stage.turn(stage.join(b))
     assert b.answer_of(Refused).refusal.code == "roomFull"
+
+
+@pytest.mark.rule("P4.7")
+async def test_loading_a_room_is_no_activity_in_it() -> None:
+    """Only who comes back is."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    await stage.pass_time(10)
+    await stage.turn(m.Ready(a))
+    before_ms = stage.room().state.last_activity_ms
+    stage = await stage.restart()
+    await stage.pass_time(3)
+    stranger = stage.outlet("W")
+    await stage.turn(stage.resume(stranger, "W", version=1, epoch=1))
+    assert stage.room().state.last_activity_ms == before_ms
+
+
+async def test_an_answer_of_the_store_for_a_room_that_is_open_changes_nothing() -> None:
+    """It was asked for twice."""
+    stage = KeptStage()
+    await stage.seat("A")
+    room = stage.room()
+    stage.directory.registry.tell(m.RoomFound(ROOM, Found()))
+    await settle()
+    assert stage.directory.rooms[ROOM].mailbox._owner is room
+
+
+async def test_a_resume_does_not_open_a_stored_room_that_is_empty() -> None:
+    """Nobody can come back to it."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    stage = await stage.restart()
+    assert (await back(stage, "A")).take() == ["refused resumeExpired"]
+    assert stage.directory.rooms == {}
+
+
+@pytest.mark.rule("G4.2")
+async def test_a_room_that_was_closed_keeps_its_epoch_and_the_time_it_was_made() -> None:
+    """The next one is higher."""
+    stage = KeptStage(room_restarts_max=0)
+    (a,) = await stage.seat("A")
+    epoch, created_ms = stage.room().state.epoch, stage.room().state.created_at_ms
+    stage.encoder.poison = "poison"
+    await stage.turn(m.Say(a, "chat", "poison"))
+    await stage.pass_time(1)
+    record = stage.store._store.load(ROOM)
+    assert record is not None
+    assert (record.epoch, record.created_at_ms, record.rows) == (epoch, created_ms, {})

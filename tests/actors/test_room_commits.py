@@ -241,3 +241,24 @@ async def test_a_position_that_a_whole_state_shows_is_durable_before_its_tick(sh
     while stage.store.asked:
         await done(stage)
     assert stage.kept()[SocketId("A")].player.motion.x == 2.0
+
+
+@pytest.mark.rule("P2.5")
+async def test_what_comes_after_a_kick_waits_for_the_next_turn() -> None:
+    """So that a kick is undone alone."""
+    stage, (a, b) = await waiting("A", "B", durability=Durability.FAST, store_retry_s=1)
+    await stage.turn(m.Kick(SocketId("B"), "spam"), m.Ready(a))
+    stage.store.fail()
+    await settle()
+    assert "refused unavailable" not in a.take()
+    assert b.take() == []
+
+
+async def test_what_was_handled_is_forgotten_when_it_is_told() -> None:
+    """Also where nothing is ever undone."""
+    stage = KeptStage(durability=Durability.FAST)
+    await stage.seat("Z")
+    for number in range(5):
+        (a,) = await stage.seat(f"A{number}")
+        await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    assert stage.room()._handled == []

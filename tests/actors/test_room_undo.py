@@ -7,6 +7,7 @@ from actors.ids import SocketId
 from actors.members import Hearing
 from actors.ports import Refused, Resumed
 from actors.room_state import LeaveReason
+from tests.actors.stage import settle
 from tests.actors.test_room_commits import done, failed, waiting
 
 
@@ -167,3 +168,82 @@ async def test_a_self_check_sees_no_breach_in_what_waits_for_the_disk() -> None:
     stage.store.at_once = True
     await done(stage)
     assert b.take() == ["connection A- v3"]
+
+
+@pytest.mark.rule("P2.3")
+async def test_what_has_to_happen_comes_before_what_was_not_handled_yet() -> None:
+    """The loss of an undone turn is in the very next batch, before what waited behind that."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=0.1, resume_grace_s=1000)
+    a.cut()
+    await stage.turn(m.Lost(a))
+    stage.post(m.Update(b, "Bob", None))
+    await failed(stage)
+    await stage.pass_time(0.1)
+    await done(stage)
+    assert b.take() == ["connection A- v3", "updated B v4", "ok v4"]
+
+
+async def test_a_disk_that_now_fails_and_now_works_is_no_breach_of_a_room() -> None:
+    """Looks of the self-check fall between the tries, and each sees what could not be stored."""
+    stage, (a, b) = await waiting("A", "B", self_check_s=1, store_retry_s=0.1, resume_grace_s=1000)
+    a.cut()
+    await stage.turn(m.Lost(a))
+    await stage.pass_time(1)
+    for number in range(4):
+        stage.post(m.Update(b, f"n{number}", None))
+        await failed(stage)
+        await stage.pass_time(0.1)
+        if stage.store.asked:
+            await done(stage)
+        await stage.turn(m.Update(b, f"m{number}", None))
+    assert stage.metrics.count["room_restarted"] == 0
+
+
+@pytest.mark.rule("G7.1")
+async def test_a_move_that_was_undone_is_told_later() -> None:
+    """The last position always arrives."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=1)
+    await stage.turn(m.Move(a, 1.0, 2.0))
+    await failed(stage)
+    stage.store.at_once = True
+    await stage.pass_time(2)
+    assert b.take() == ["moved A 1 2"]
+
+
+@pytest.mark.rule("G9.1")
+async def test_a_recovery_that_fails_commits_once_a_try_and_handles_nothing_meanwhile() -> None:
+    """What waits in the mailbox waits until the room is back."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=1, resume_grace_s=1000)
+    stage.encoder.poison = "poison"
+    stage.post(m.Say(a, "chat", "poison"))
+    await settle()
+    stage.post(m.Ready(b))
+    b_gone = m.Leave(b, LeaveReason.SWITCHED)
+    for _ in range(3):
+        await failed(stage)
+        await stage.pass_time(1)
+        assert stage.store.waits == ["write"]
+    b.cut()
+    stage.post(b_gone)
+    stage.store.at_once = True
+    while stage.store.asked:
+        await done(stage)
+    await stage.pass_time(5)
+    assert sorted(stage.room().members) == ["A"]
+    assert b_gone.outlet is b
+    assert "left B(switched)" in " ".join(a.take())
+
+
+@pytest.mark.rule("G6.1", "G9.1")
+async def test_a_session_that_goes_while_a_recovery_waits_for_the_disk_is_lost() -> None:
+    """The room is held against the sessions at each try."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=1, resume_grace_s=1000)
+    stage.encoder.poison = "poison"
+    stage.post(m.Say(a, "chat", "poison"))
+    await settle()
+    b.cut()
+    await failed(stage)
+    stage.store.at_once = True
+    await stage.pass_time(2)
+    assert a.take()[-1].startswith("roomState roomRecovered")
+    assert not stage.room().state.players[SocketId("B")].connected

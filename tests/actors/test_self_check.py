@@ -7,9 +7,9 @@ import pytest
 
 from actors import messages as m
 from actors.ids import RoomId, SocketId
-from actors.members import Hearing, Member
+from actors.members import Absent, Hearing, Member
 from actors.room_state import LeaveReason, RoomState
-from actors.self_check import breaches
+from actors.self_check import Inconsistent, Suspicion, breaches
 from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
 from tests.actors.people import player
 from tests.actors.stage import ROOM, Stage
@@ -301,3 +301,43 @@ async def test_a_check_follows_every_recovery() -> None:
     stage.roster.claims = noted  # type: ignore[method-assign]
     await stage.turn(m.Say(a, "chat", "poison"))
     assert len(calls) == 2  # one to recover, one to check
+
+
+def test_only_the_look_that_was_asked_for_last_counts() -> None:
+    """One from before may see what was on its way then, and is not behind what waits now."""
+    suspicion = Suspicion()
+    assert suspicion.wants(0)
+    assert suspicion.look(["player without session: A"], {})
+    first = suspicion.ask()
+    second = suspicion.ask()
+    assert not suspicion.wants(first)
+    assert suspicion.wants(second)
+    assert not suspicion.wants(0), "there is something to look at again"
+
+
+def test_what_was_seen_before_nothing_could_be_said_does_not_count() -> None:
+    """The looks begin anew."""
+    suspicion = Suspicion()
+    breach = ["player without session: A"]
+    assert suspicion.look(breach, {})
+    assert suspicion.look(breach, {})
+    suspicion.drop()
+    assert suspicion.look(breach, {})
+    assert suspicion.look(breach, {})
+    with pytest.raises(Inconsistent, match="player without session: A"):
+        suspicion.look(breach, {})
+
+
+def test_a_player_that_is_lost_twice_is_another_suspect_each_time() -> None:
+    """By its outlet; the same one in every look is a breach."""
+    suspicion = Suspicion()
+    breach = ["player without session: A"]
+    outlets = [Absent(SocketId("A")) for _ in range(6)]
+    for outlet in outlets:
+        suspicion.look(breach, {SocketId("A"): Member(outlet, "ann")})
+    suspicion.drop()
+    member = {SocketId("A"): Member(outlets[0], "ann")}
+    assert suspicion.look(breach, member)
+    assert suspicion.look(breach, member)
+    with pytest.raises(Inconsistent):
+        suspicion.look(breach, member)
