@@ -155,13 +155,12 @@ class Keeping:
         else:
             rows = {}
             for change in turn.changes:
-                rows[change.player.socket_id] = None
-            for socket_id in turn.touched:
-                rows[socket_id] = None
-            for socket_id in rows:
+                socket_id = change.player.socket_id
                 player = players.get(socket_id)
-                if player is not None:
-                    rows[socket_id] = _row(player, members[socket_id])
+                rows[socket_id] = None if player is None else _row(player, members[socket_id])
+            for socket_id in turn.touched:
+                player = players.get(socket_id)
+                rows[socket_id] = None if player is None else _row(player, members[socket_id])
             record = self._delta(rows, self._spots(moved) if moved else {})
         self._whole_due = False
         if turn.recalled:

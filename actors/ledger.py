@@ -52,6 +52,8 @@ class Forgetful:
 
 
 _NOTHING: Final = Found()
+_ROOMS_KNOWN_MAX: Final = 100_000
+"""Of so many rooms it is remembered that there is something to load, some 10 MB of names."""
 _ROOMS_AT_ONCE: Final = 500
 """Of so many rooms the positions are taken before the loop goes on: some 2 ms."""
 
@@ -113,6 +115,8 @@ class StoreLedger:
         self._metrics: Final = metrics
         self._run: Final = opened.run
         self._mark = opened.mark + 1
+        self._known = None if opened.rooms is None else set(opened.rooms)
+        """All rooms that the store may have; None where they are too many to remember."""
         self._waiting: dict[RoomId, Record] = {}
         self._flying: dict[RoomId, Record] | None = None
         self._flying_since_s = 0.0
@@ -154,12 +158,18 @@ class StoreLedger:
                 return Found(record)
         if self._trouble is not None and len(self._waiting) >= self._settings.rooms_max:
             return Found(known=False)
+        if self._known is not None and room_id not in self._known:
+            return _NOTHING
         self._store.load(room_id, lambda outcome: deliver(self._found(room_id, outcome)))
         return None
 
     def note(self, record: Record) -> Stamp:
         if self._spent:
             record.recalled += self._spent.pop(record.room_id, ())
+        if self._known is not None:
+            self._known.add(record.room_id)
+            if len(self._known) > _ROOMS_KNOWN_MAX:
+                self._known = None
         waiting = self._waiting.get(record.room_id)
         if waiting is None:
             self._waiting[record.room_id] = record

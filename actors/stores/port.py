@@ -6,10 +6,13 @@ of what may go wrong. Knows no SQL and no file.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from actors.ids import RoomId, SocketId
 from actors.records import Record
+
+ROOMS_TOLD_MAX: Final = 10_000
+"""With more rooms a store does not tell their names as it opens, which would take too long."""
 
 
 class StoreFault(Exception):
@@ -54,7 +57,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a store knows when it is opened. `run` is this one's number, above all before; `mark`
+    """What a store knows when it is opened. `rooms` are the names of all that it keeps, None where
+    they are too many to tell. `run` is this one's number, above all before; `mark`
     the newest durable one and `epoch` the highest epoch of any room. `gaps` and `recalled` are for
     `Recall`. `remarks` are what the operator should know, in sentences.
     """
@@ -65,6 +69,7 @@ class Opened:
     gaps: Mapping[int, int] = field(default_factory=dict)
     recalled: frozenset[SocketId] = frozenset()
     remarks: tuple[str, ...] = ()
+    rooms: frozenset[RoomId] | None = None
 
 
 class Store(Protocol):

@@ -36,6 +36,7 @@ from actors.stores.codec import (
     record_from,
 )
 from actors.stores.port import (
+    ROOMS_TOLD_MAX,
     Batch,
     Opened,
     StoreDamaged,
@@ -129,7 +130,17 @@ class SqliteStore:
         self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
         self._fresh = merged(found.records)
         self._is_open = True
-        return Opened(run, found.mark, found.epoch, gaps, found.recalled, tuple(remarks))
+        return Opened(
+            run, found.mark, found.epoch, gaps, found.recalled, tuple(remarks), self._names()
+        )
+
+    def _names(self) -> frozenset[RoomId] | None:
+        if self._rooms + len(self._fresh) > ROOMS_TOLD_MAX:
+            return None
+        with self._faults() as connection:
+            rows = connection.execute("SELECT CAST(room AS BLOB) FROM rooms").fetchall()
+        names = (RoomId(row[0].decode(errors="replace")) for row in rows)
+        return frozenset(names) | self._fresh.keys()
 
     # -- reading and writing
 

@@ -1,5 +1,6 @@
 """The queue in front of the store: what waits, when it is written, what a failure does."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ ROW: Row = ("u", "u", None, {}, 1, 2, 0.0, 0.0, False, False, 1, 1)
 class Desk:
     """A ledger, its store and what it says."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, rooms: frozenset[RoomId] | None = None, **settings: Any) -> None:
         self.disk = MemoryDisk()
         self.clock = FakeClock()
         self.store = HandStore(self.disk)
@@ -31,7 +32,7 @@ class Desk:
         self.log = FakeLog()
         self.metrics = FakeMetrics()
         self.settings = Settings(**settings)
-        self.opened = self.store.open(self.clock.now_ms())
+        self.opened = replace(self.store.open(self.clock.now_ms()), rooms=rooms)
         self.ledger = StoreLedger(
             self.store, self.opened, self.clock, self.settings, self.log, self.metrics
         )
@@ -129,6 +130,17 @@ def test_a_room_that_was_never_kept_is_found_empty() -> None:
     assert desk.ledger.find(A, found.append) is None
     desk.store.do()
     assert found == [Found(None)]
+
+
+def test_a_room_that_the_store_cannot_have_is_not_asked_for() -> None:
+    """Where it told all names at its opening; those that were noted since are remembered."""
+    desk = Desk(rooms=frozenset({A}))
+    assert desk.ledger.find(B, lambda _: None) == Found(None)
+    assert desk.ledger.find(A, lambda _: None) is None
+    desk.ledger.note(record(B, 1, X=ROW))
+    desk.ledger.flush()
+    assert desk.ledger.find(B, lambda _: None) is None
+    assert desk.store.waits.count("load") == 2
 
 
 def test_a_whole_record_that_waits_is_what_is_known_of_the_room() -> None:

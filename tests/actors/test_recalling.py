@@ -137,8 +137,6 @@ async def test_a_recall_that_could_not_be_stored_may_be_tried_again() -> None:
     outlet = stage.outlet("A")
     resume = stage.resume(outlet, "A", version=1, epoch=1, stamp=stamps[A])
     await stage.turn(resume)
-    stage.store.do()
-    await settle()
     stage.store.fail()
     await settle()
     assert outlet.take() == ["refused unavailable"]

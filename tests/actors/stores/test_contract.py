@@ -266,6 +266,15 @@ def test_a_first_run_knows_nothing(run: Run) -> None:
     assert (dict(opened.gaps), opened.recalled, opened.remarks) == ({}, frozenset(), ())
 
 
+def test_the_names_of_all_rooms_are_told_at_the_start(run: Run) -> None:
+    """Folded or not, empty or not."""
+    assert run.opened.rooms == frozenset()
+    run.store.write(Batch(1, [whole(ROOM, "A"), whole(OTHER)]))
+    run.tidy()
+    run.store.write(Batch(2, [whole(THIRD, "B")]))
+    assert run.reopen().rooms == frozenset({ROOM, OTHER, THIRD})
+
+
 @pytest.mark.parametrize("later_ms", [0, -10_000_000, 999, 1000, 86_400_000])
 def test_the_number_of_a_run_is_above_all_before(run: Run, later_ms: int) -> None:
     """Also where the clock stands still or went back."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from actors.ids import RoomId
+from actors.stores import sqlite
 from actors.stores.port import StoreDamaged, StoreFault, StoreFull, StoreReadOnly
 from actors.stores.sqlite import FILE_NAME, SqliteStore
 from tests.actors.stores.damage import filled, sql
@@ -316,3 +317,23 @@ def test_the_number_of_rooms_survives_runs_and_damage(tmp_path: Path) -> None:
     ((there,),) = sql(tmp_path, "SELECT count(*) FROM rooms")
     assert counted == [(str(there),)] == [("12",)]
     run.store.close()
+
+
+def test_the_names_of_very_many_rooms_are_not_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start reads none of them then; at the bound it does."""
+    monkeypatch.setattr(sqlite, "ROOMS_TOLD_MAX", 3)
+    assert run.reopen().rooms == frozenset({ROOM, OTHER, THIRD})
+    monkeypatch.setattr(sqlite, "ROOMS_TOLD_MAX", 2)
+    assert run.reopen().rooms is None
+
+
+def test_a_name_that_is_no_text_any_more_does_not_stop_a_start(run: Run, tmp_path: Path) -> None:
+    """Nobody can ask for that room, and the others are there."""
+    run.store.close()
+    sql(tmp_path, "UPDATE rooms SET room = cast(x'ff41' AS TEXT) WHERE room = ?", THIRD)
+    names = run.reopen().rooms
+    assert names is not None
+    assert {ROOM, OTHER} <= names
+    assert THIRD not in names
