@@ -46,9 +46,9 @@ class RoomActor(LoopActor):
     """
 
     __slots__ = (
-        "_again", "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces",
-        "_handled", "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication",
-        "_registry", "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
+        "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces", "_handled",
+        "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication", "_registry",
+        "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
         "_was_undone", "_wreckage", "members", "room_id", "state",
     )  # fmt: skip
 
@@ -109,7 +109,6 @@ class RoomActor(LoopActor):
         self._counted = wreckage.counted if wreckage else 0
         self._moved: list[SocketId] = []  # of a turn that is being committed
         self._handled: list[Any] = []  # what has to happen also where the turn is undone
-        self._again: list[Any] = []  # what of an undone turn comes first in the next one
         self._was_undone = False  # the last commit failed: losses may wait for the next one
         self._check_timer: Cancellable | None = None
         self._check_due = False
@@ -156,8 +155,6 @@ class RoomActor(LoopActor):
         return None
 
     def on_turn_end(self) -> None:
-        again, self._again = self._again, []
-        self.mailbox.put_back(again)
         moved = self._ticker.take_due()
         if self._keeping.must_commit(bool(moved), self._ticker.has_waiting()):
             self._moved = moved
@@ -359,10 +356,12 @@ class RoomActor(LoopActor):
         else:
             for socket_id in moved:
                 self._ticker.note(socket_id)
-            self._again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
+            again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
             self._handled.clear()
             self._suspicion.drop()
-            self.end_turn()  # so that it comes before all that was not handled yet
+            # In the turn after this one: what else came meanwhile, and may need no disk at all,
+            # does not share its fate.
+            self.mailbox.put_back(again)
 
     def _save_positions(self) -> None:  # called by the ledger, between turns
         if not self.actor_stopped.is_set():
