@@ -76,11 +76,6 @@ class Record:
             if not self.whole or socket_id in rows:
                 spots[socket_id] = spot
 
-    @property
-    def seated(self) -> int:
-        """How many players a whole record holds."""
-        return len(self.rows)
-
 
 def row_of(player: Player, person: str, serial: int, oldest_good_serial: int) -> Row:
     """The row of `player` as it is now."""

@@ -127,7 +127,7 @@ def test_merged_gives_one_record_a_room_in_the_order_of_the_first() -> None:
 def test_a_vacant_room_is_whole_and_holds_nobody() -> None:
     """Nothing is known of it."""
     record = vacant(RoomId("x"))
-    assert (record.room_id, record.whole, record.seated) == ("x", True, 0)
+    assert (record.room_id, record.whole, len(record.rows)) == ("x", True, 0)
     assert record == Record(RoomId("x"), 0, 0, 0, 0, True, {})
 
 
