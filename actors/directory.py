@@ -48,7 +48,7 @@ class Directory:
     """All that is parked anywhere, by deadline; what was forwarded meanwhile is skipped."""
     parked_count: int = 0
     epoch: int = 0
-    """The highest that any room ever had."""
+    """No room had a higher one."""
     loading: set[RoomId] = field(default_factory=set)
 
     def mailbox_for(self, room_id: RoomId) -> Mailbox:

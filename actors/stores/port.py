@@ -55,12 +55,18 @@ class Batch:
     records: Sequence[Record]
 
 
+EPOCHS_A_RUN: Final = 2**24
+"""So many epochs are set aside for a run as it begins, durably: a room that was opened in the last
+moments before a crash, and is not in the store, had one that no later run gives again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What a store knows when it is opened. `rooms` are the names of all that it keeps, None where
     they are too many to tell. `run` is this one's number, above all before; `mark`
-    the newest durable one and `epoch` the highest epoch of any room. `gaps` and `recalled` are for
-    `Recall`. `remarks` are what the operator should know, in sentences.
+    the newest durable one and `epoch` above that of any room before, whatever became of its record
+    and of the clock: this run's rooms have those that follow, EPOCHS_A_RUN of them. `gaps` and
+    `recalled` are for `Recall`. `remarks` are what the operator should know, in sentences.
     """
 
     run: int
@@ -76,7 +82,8 @@ class Store(Protocol):
     """Rooms by name. `open` comes first and `close` last; all may raise StoreFault."""
 
     def open(self, now_ms: int) -> Opened:
-        """Begin a run; takes the same time however many rooms are kept.
+        """Begin a run; takes the same time however many rooms are kept. Flushed when it returns,
+        whatever becomes of later writes: no number of a run and no epoch is given twice.
 
         Raises StoreUnusable where the place belongs to somebody else or cannot be used.
         """

@@ -36,6 +36,7 @@ from actors.stores.codec import (
     record_from,
 )
 from actors.stores.port import (
+    EPOCHS_A_RUN,
     ROOMS_TOLD_MAX,
     Batch,
     Opened,
@@ -108,7 +109,7 @@ class SqliteStore:
         return set_file_aside(self.path, self._now_ms, why)
 
     def _open(self, remarks: list[str]) -> Opened:
-        self._connection = connect(self.path, flush=self._flush)
+        self._connection = connect(self.path)
         with self._faults() as connection:
             passed = schema.migrate(connection)
             if passed and passed[0] > 1:
@@ -119,20 +120,23 @@ class SqliteStore:
                 gaps[found.run] = found.mark
             gaps = dict(sorted(gaps.items())[-GAPS_MAX:])
             run = max(found.run + 1, self._now_ms // 1000)
+            epoch = max(found.epoch, self._now_ms)
+            reserved = epoch + EPOCHS_A_RUN
             with transaction(connection):
                 for seq, body, why in found.unreadable:
                     self._set_row_aside(connection, f"journal {seq}", body)
                     connection.execute("DELETE FROM journal WHERE seq = ?", (seq,))
                     remarks.append(f"{self.path}: row {seq} of the journal was set aside: {why}")
                 named = {str(earlier): mark for earlier, mark in gaps.items()}
-                self._keep_facts(connection, run=run, gaps=dumps(named).decode())
-        self._rooms, self._mark, self._epoch = found.rooms, found.mark, found.epoch
+                gaps_text = dumps(named).decode()
+                self._keep_facts(connection, run=run, epoch=reserved, gaps=gaps_text)
+            if not self._flush:
+                connection.execute("PRAGMA synchronous = NORMAL")
+        self._rooms, self._mark, self._epoch = found.rooms, found.mark, reserved
         self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
         self._fresh = merged(found.records)
         self._is_open = True
-        return Opened(
-            run, found.mark, found.epoch, gaps, found.recalled, tuple(remarks), self._names()
-        )
+        return Opened(run, found.mark, epoch, gaps, found.recalled, tuple(remarks), self._names())
 
     def _names(self) -> frozenset[RoomId] | None:
         if self._rooms + len(self._fresh) > ROOMS_TOLD_MAX:

@@ -77,8 +77,10 @@ def inspect(path: Path) -> None:
                 _facts(path, connection)
 
 
-def connect(path: Path, *, flush: bool) -> sqlite3.Connection:
-    """A connection that writes, to a file that was inspected; it is made where there is none."""
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that writes and flushes, to a file that was inspected; it is made where there
+    is none.
+    """
     with faults(path):
         if not path.exists():  # else SQLite makes it readable for everybody
             path.touch(mode=0o600)
@@ -88,7 +90,7 @@ def connect(path: Path, *, flush: bool) -> sqlite3.Connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreUnusable(f"{path}: the file system does not allow WAL mode")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+        connection.execute("PRAGMA synchronous = FULL")
         return connection
 
 

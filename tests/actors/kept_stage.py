@@ -99,13 +99,14 @@ class KeptStage(Stage):
 
     def _ledger(self) -> Ledger:
         opened = self.store.open(self.clock.now_ms())
+        self._epoch = opened.epoch
         self.ledger = StoreLedger(
             self.store, opened, self.clock, self.settings, self.log, self.metrics
         )
         return self.ledger
 
     def _directory(self) -> Directory:
-        return Directory(Mailbox(), epoch=self.disk.epoch)
+        return Directory(Mailbox(), epoch=self._epoch)
 
     async def restart(self, **settings: Any) -> "KeptStage":
         """kill -9: nothing that waited happens any more. A new server on the same disk."""

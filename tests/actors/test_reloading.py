@@ -12,6 +12,7 @@ from actors.ports import Found, Joined, Refused
 from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.settings import Durability
+from actors.stores.memory import MemoryStore
 from actors.stores.port import StoreDamaged
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage
@@ -283,7 +284,9 @@ async def test_a_crashed_room_is_kept_as_it_comes_back() -> None:
     stage.encoder.poison = "poison"
     await stage.turn(m.Ready(a), m.Say(b, "chat", "poison"))
     await stage.pass_time(0.1)
-    assert stage.disk.epoch == stage.room().state.epoch
+    record = MemoryStore(stage.disk).load(ROOM)
+    assert record is not None
+    assert record.epoch == stage.room().state.epoch
     assert stage.kept()[A].player.is_ready
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from actors.ids import RoomId, SocketId
 from actors.recall import GAPS_MAX
-from actors.stores.port import Batch
+from actors.stores.port import EPOCHS_A_RUN, Batch
 from tests.actors.stores.places import KINDS, NOW_MS, Run
 from tests.actors.stores.rooms import OTHER, ROOM, THIRD, Model, delta, row, seen, whole
 
@@ -262,7 +262,7 @@ def test_there_is_nothing_to_tidy_where_nothing_was_written(run: Run) -> None:
 def test_a_first_run_knows_nothing(run: Run) -> None:
     """Its number is the time, in seconds."""
     opened = run.opened
-    assert (opened.run, opened.mark, opened.epoch) == (NOW_MS // 1000, 0, 0)
+    assert (opened.run, opened.mark, opened.epoch) == (NOW_MS // 1000, 0, NOW_MS)
     assert (dict(opened.gaps), opened.recalled, opened.remarks) == ({}, frozenset(), ())
 
 
@@ -287,16 +287,38 @@ def test_the_number_of_a_run_is_above_all_before(run: Run, later_ms: int) -> Non
     assert runs[-1] >= now_ms // 1000
 
 
-def test_mark_and_epoch_are_the_highest_that_are_durable(run: Run) -> None:
-    """The epoch of any room, whichever was written last; folded or not."""
-    run.store.write(Batch(5, [whole(ROOM, epoch=8)]))
+def test_the_mark_is_the_highest_that_is_durable(run: Run) -> None:
+    """Folded or not."""
+    run.store.write(Batch(5, [whole(ROOM)]))
+    run.store.write(Batch(6, [whole(OTHER)]))
+    assert run.reopen().mark == 6
+    run.tidy()
+    assert run.reopen().mark == 6
+
+
+@pytest.mark.rule("G4.3")
+@pytest.mark.parametrize("later_ms", [0, -10_000_000, 86_400_000])
+def test_no_epoch_is_given_twice_whatever_was_lost(run: Run, later_ms: int) -> None:
+    """Those of a run that wrote nothing are not given again, also where the clock went back."""
+    given, now_ms = run.opened.epoch, NOW_MS
+    for _ in range(3):
+        now_ms += later_ms
+        opened = run.reopen(now_ms)
+        assert opened.epoch >= max(given + EPOCHS_A_RUN, now_ms)
+        given = opened.epoch
+
+
+@pytest.mark.rule("G4.3")
+def test_an_epoch_is_above_that_of_any_room(run: Run) -> None:
+    """Whichever was written last; folded or not."""
+    high = run.opened.epoch + 3 * EPOCHS_A_RUN
+    run.store.write(Batch(5, [whole(ROOM, epoch=high)]))
     run.store.write(Batch(6, [whole(OTHER, epoch=3)]))
-    assert (run.reopen().mark, run.opened.epoch) == (6, 8)
+    assert run.reopen().epoch >= high
+    high = run.opened.epoch + 3 * EPOCHS_A_RUN
+    run.store.write(Batch(7, [whole(THIRD, "A", epoch=high)]))
     run.tidy()
-    assert (run.reopen().mark, run.opened.epoch) == (6, 8)
-    run.store.write(Batch(7, [whole(THIRD, "A", epoch=9)]))
-    run.tidy()
-    assert (run.reopen().mark, run.opened.epoch) == (7, 9)
+    assert run.reopen().epoch >= high
 
 
 def test_a_gap_has_the_newest_durable_mark_of_each_earlier_run(run: Run) -> None:

@@ -279,3 +279,25 @@ def test_a_fact_that_cannot_be_read_is_damage(fact: str, value: bytes, tmp_path:
     assert opened.remarks
     store.write(Batch(1, [whole(ROOM, "A")]))
     store.close()
+
+
+@pytest.mark.rule("G4.3")
+def test_a_run_is_flushed_as_it_begins_also_where_writes_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a loss of power its number and its epochs must not come again."""
+    told: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = sqlite_opening.connect(path)
+        connection.set_trace_callback(told.append)
+        (level,) = connection.execute("PRAGMA synchronous").fetchone()
+        assert level == 2, "full"
+        return connection
+
+    monkeypatch.setattr("actors.stores.sqlite.connect", traced)
+    SqliteStore(tmp_path, flush=False).open(NOW_MS)
+    assert told.index("COMMIT") < told.index("PRAGMA synchronous = NORMAL")
+    told.clear()
+    SqliteStore(tmp_path, flush=True).open(NOW_MS)
+    assert not [each for each in told if "synchronous = " in each]
