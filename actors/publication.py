@@ -261,12 +261,12 @@ class Publication:
         """
         if member.stamp is None:
             member.stamp = self.stamp
-        if serial == member.serial:
-            member.owes_token = False
         if member.outlet is outlet and member.hearing is Hearing.FRESH:
             member.hearing = Hearing.CURRENT
-        if not outlet.alive:
+        if not outlet.alive:  # its token goes nowhere: what was heard there proves nothing of it
             self.departed.append(outlet)
+        elif serial == member.serial:
+            member.owes_token = False
         return member.stamp
 
     def _settle_verdict(self, outlet: Outlet, member: Member, claim: Claim) -> None:

@@ -52,6 +52,25 @@ async def test_the_token_before_holds_until_a_frame_comes_where_the_new_one_went
     assert (await stage.come_back("A", version=3, serial=3)).answer_of(Resumed).serial == 4
 
 
+@pytest.mark.rule("G6.7")
+async def test_a_token_whose_answer_found_nobody_makes_no_older_one_void(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client was heard before it asked, and its connection ended before the answer."""
+    stage, a, b = await two()
+    a.heard = True
+
+    def offer(frame: bytes) -> bool:
+        a.alive = False
+        return True
+
+    monkeypatch.setattr(b, "offer", offer)
+    await stage.turn(m.Ready(a), stage.join(a))
+    await stage.lose(a)
+    back = await stage.come_back("A", version=3, serial=1)
+    assert back.answer_of(Resumed).serial > 1
+
+
 @pytest.mark.rule("G6.8")
 @pytest.mark.parametrize("serial", [0, 2, 99, -1])
 async def test_a_token_that_was_never_given_out_is_refused_without_effect(serial: int) -> None:
