@@ -238,7 +238,7 @@ class RoomActor(LoopActor):
             self._suspicion.drop()
             return
         claims = self._ports.roster.claims(self.room_id)
-        found = breaches(self.state, self.members, claims, self._graces.socket_ids())
+        found = breaches(self.state, self.members, claims, self._graces.all())
         if self._suspicion.look(found, self.members):
             self._look_again()
         else:

@@ -220,7 +220,7 @@ class Seating:
         self._remember(socket_id)
         change = self._state.lose(socket_id, self._ports.clock.now_ms())
         member.hearing = Hearing.LOST
-        if change is not None or socket_id not in self._graces.socket_ids():
+        if change is not None or not self._graces.awaits(member.outlet):
             self._graces.begin(socket_id, member.outlet)
         if change is not None:
             self._changed(change)

@@ -5,12 +5,13 @@ its way, so it must be seen in each of several looks. Each breach is one short t
 empty list means that all holds. O(n log n) in the players.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import Outlet
+from actors.recovery import Grace
 from actors.room_state import RoomState
 
 SUSPICION_LOOKS: Final = 3
@@ -67,10 +68,10 @@ def breaches(
     state: RoomState,
     members: dict[SocketId, Member],
     claims: Iterable[Outlet],
-    graces: Collection[SocketId] | None = None,
+    graces: Iterable[Grace] | None = None,
 ) -> list[str]:
     """`claims` are the outlets whose sessions believe themselves in this room; `graces`, where
-    given, the lost players whose end is in sight.
+    given, those that run: each lost player needs that of its last loss.
     """
     found: list[str] = []
     if state.recomputed_checksum() != state.checksum():
@@ -83,8 +84,13 @@ def breaches(
     hearing = {key for key, member in members.items() if member.hearing is not Hearing.LOST}
     found += [f"connected flag is wrong: {key}" for key in sorted(hearing ^ connected)]
     if graces is not None:
-        lost = members.keys() - hearing
-        found += [f"lost player without an end: {key}" for key in sorted(lost - set(graces))]
+        ending = {id(grace.outlet) for grace in graces}
+        lost = sorted(members.keys() - hearing)
+        found += [
+            f"lost player without an end: {key}"
+            for key in lost
+            if id(members[key].outlet) not in ending
+        ]
     by_session = {outlet.socket_id: outlet for outlet in claims}
     found += [f"player without session: {key}" for key in sorted(hearing - by_session.keys())]
     found += [f"session without player: {key}" for key in sorted(by_session.keys() - hearing)]

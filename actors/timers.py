@@ -64,6 +64,10 @@ class Graces:
         """Whose grace is running, or has yet to be ended."""
         return {grace.socket_id for grace in self._queue or ()}
 
+    def awaits(self, outlet: Outlet) -> bool:
+        """The grace of just this loss is running: that of an earlier one ends nothing. O(n)."""
+        return any(grace.outlet is outlet for grace in self._queue or ())
+
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -10,6 +10,7 @@ import pytest
 from actors import messages as m
 from actors.ports import Answer, Joined
 from actors.room_state import LeaveReason
+from actors.seating import HANDLERS, Seating
 from tests.actors.closing import closing
 from tests.actors.fake_operator import LogBroken
 from tests.actors.fakes import Broken, FakeOutlet
@@ -182,3 +183,25 @@ async def test_a_joiner_that_had_become_a_member_when_the_room_failed_is_out() -
     assert p.take() == ["evicted closed", "refused internal"]
     assert "P" not in stage.room().members
     assert stage.census.players == 3
+
+
+@pytest.mark.rule("G6.13", "G9.3")
+async def test_a_lost_player_whose_resume_made_the_room_fail_has_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loss of the new connection is what ends now, not that of the one before."""
+    stage = await failing()
+    a, b, _ = stage.members()
+    await stage.lose(a)
+
+    def resume(seating: Seating, message: m.Resume) -> None:
+        Seating.resume(seating, message)
+        raise Broken
+
+    monkeypatch.setitem(HANDLERS, m.Resume, resume)
+    again = stage.outlet("A")
+    await stage.turn(stage.resume(again, "A", version=4))
+    assert again.refusal() == "internal"
+    b.take()
+    await stage.pass_time(31)
+    assert b.take() == ["left A(timeout) v5"]
