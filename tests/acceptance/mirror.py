@@ -57,8 +57,9 @@ class Mirror:
         self.events_seen = 0
         self.held = Held()
         self._ids_possible: set[str] = set()
+        self._claimed: set[str] = set()
         self._welcomed = False
-        self._may_fall_behind = may_fall_behind
+        self.may_fall_behind = may_fall_behind
         self._recent: deque[object] = deque(maxlen=8)
 
     # what a test asks of it
@@ -111,8 +112,13 @@ class Mirror:
     def opened(self) -> None:
         """A new connection of this client: nothing of a room comes until it is seated again."""
         self._welcomed = False
+        self._claimed = set()
         if self.seat is Seat.SEATED:
             self.seat = Seat.AWAY
+
+    def claim(self, socket_id: str) -> None:
+        """It shows the token of an earlier session of its own, and may become that one again."""
+        self._claimed.add(socket_id)
 
     def feed(self, frame: object) -> None:
         """Take one frame, an object or an array of objects, in order. Raises Violation."""
@@ -160,7 +166,7 @@ class Mirror:
         version = item.get("version")
         wrong_if(not is_integer(version) or version < 0, "`ok` without a version")
         ahead = self.seat is Seat.SEATED and item["version"] > self.version
-        wrong_if(ahead and not self._may_fall_behind, "`ok` came before the event that it answers")
+        wrong_if(ahead and not self.may_fall_behind, "`ok` came before the event that it answers")
 
     def _pong(self, item: Object) -> None:
         wrong_if(not is_time(item.get("serverTime")), "`pong` without `serverTime`")
@@ -173,7 +179,7 @@ class Mirror:
     def _joined(self, item: Object) -> None:
         named = item.get("socketId")
         wrong_if(
-            named not in self._ids_possible,
+            named not in self._ids_possible | self._claimed,
             f"joined as somebody else than {sorted(self._ids_possible)}",
         )
         _check_token(item)
