@@ -1,0 +1,128 @@
+"""Long runs: `python -m tests.simulation --seeds N --minutes M`, and the replay of one story.
+
+Owns the command line. Prints steps told, faults injected and promises broken; for a broken one the
+seed, the shrunken story in plain words, and how to replay it. Exit code 1 where any was broken.
+"""
+
+import argparse
+import multiprocessing
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.simulation.play import Outcome, play
+from tests.simulation.shrink import kind_of, shrink
+from tests.simulation.story import STEPS, Story, make, parse
+
+STORIES_AT_ONCE = 16
+FAILURES_MAX = 10
+"""After so many kinds of broken promises it is not worth going on."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000, help="stories to tell")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
+    parser.add_argument("--steps", type=int, default=STEPS, help="steps of one story")
+    parser.add_argument("--first", type=int, help="number of the first seed; by default random")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seed", help="tell this one story, and what everybody heard")
+    parser.add_argument("--story", type=Path, help="tell the story in this file")
+    parser.add_argument("--recording", type=Path, help="replay what a room recorded")
+    parser.add_argument("--keep", type=Path, help="folder for shrunken stories that failed")
+    given = parser.parse_args(arguments)
+    if given.recording is not None:
+        return _replay(given.recording)
+    if given.story is not None:
+        return _tell(parse(given.story.read_text("utf-8")))
+    if given.seed is not None:
+        return _tell(make(given.seed, given.steps))
+    first = secrets.randbelow(10**9) if given.first is None else given.first
+    return _run(first, given.seeds, given.minutes, given.steps, given.jobs, given.keep)
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _tell(story: Story) -> int:
+    outcome = play(story, with_heard=True)
+    _say(*(outcome.heard or ()))
+    _say(*outcome.words())
+    _say(f"{outcome.steps} steps, {outcome.frames} frames, digest {outcome.digest}")
+    return 1 if outcome.violation else 0
+
+
+def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Path | None) -> int:
+    _say(f"first seed {first}, {seeds} stories of {steps} steps, {jobs} processes")
+    began_s = time.monotonic()
+    sums: Counter[str] = Counter()
+    kinds: dict[str, Outcome] = {}
+    told = 0
+    for outcome in _outcomes(first, seeds, steps, jobs):
+        told += 1
+        _add(sums, outcome)
+        if outcome.violation is not None:
+            sums["violations"] += 1
+            if kinds.setdefault(kind_of(outcome.violation), outcome) is outcome:
+                _explain(outcome, keep)
+        passed_s = time.monotonic() - began_s
+        if told % 1000 == 0 or told == seeds:
+            _say(_line(told, sums, passed_s))
+        if passed_s > 60 * minutes or len(kinds) >= FAILURES_MAX:
+            break
+    _say(_line(told, sums, time.monotonic() - began_s))
+    _say(f"kinds of broken promises: {len(kinds)}")
+    return 1 if kinds else 0
+
+
+def _outcomes(first: int, seeds: int, steps: int, jobs: int) -> Iterator[Outcome]:
+    stories = ((str(number), steps) for number in range(first, first + seeds))
+    if jobs == 1:
+        yield from map(_told, stories)
+        return
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        yield from pool.imap_unordered(_told, stories, chunksize=STORIES_AT_ONCE)
+
+
+def _told(seed_and_steps: tuple[str, int]) -> Outcome:
+    return play(make(*seed_and_steps))
+
+
+def _add(sums: Counter[str], outcome: Outcome) -> None:
+    for name in ("steps", "faults", "looks", "frames", "events", "deliveries", "deaths"):
+        sums[name] += getattr(outcome, name)
+    sums["raised"] += outcome.raised
+    sums["lost writes"] += outcome.lost_writes
+    sums["simulated s"] += round(outcome.simulated_s)
+
+
+def _line(told: int, sums: Counter[str], passed_s: float) -> str:
+    counted = ", ".join(f"{count} {name}" for name, count in sums.items())
+    return f"{told} stories in {passed_s:.0f} s: {counted}; violations: {sums['violations']}"
+
+
+def _explain(outcome: Outcome, keep: Path | None) -> None:
+    _say(f"seed {outcome.story.seed}, step {outcome.steps}: {outcome.violation}")
+    shortest = shrink(outcome)
+    _say(f"shrunk to {len(shortest.story.steps)} steps:")
+    _say(*shortest.words())
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        path = keep / f"{outcome.story.seed}.json"
+        path.write_text(shortest.story.text(), "utf-8")
+        _say(f"replay: python -m tests.simulation --story {path}")
+    _say(f"replay: python -m tests.simulation --seed {outcome.story.seed}")
+
+
+def _replay(path: Path) -> int:
+    raise NotImplementedError(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

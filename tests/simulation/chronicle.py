@@ -1,0 +1,126 @@
+"""What the clients of a world heard, held against each other: one history for everybody.
+
+Written from the protocol page alone. Each client's mirror judges what that client hears; the
+chronicle judges what no client can know: that two of them were told different things of one
+version, that somebody timed out too early, or came back after it. Raises `Wrong`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from tests.acceptance.frames import VERSIONED
+from tests.acceptance.held import Wrong, wrong_if
+
+GRAIN_S: Final = 0.002
+"""Times on the wire are whole milliseconds."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """What was told of one room."""
+
+    steps: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    """(epoch, version) -> what changed then."""
+    checksums: dict[tuple[int, int], str] = field(default_factory=dict)
+    lost_s: dict[str, float] = field(default_factory=dict)
+    """When everybody was told that a player's connection is lost."""
+    timed_out_s: dict[str, float] = field(default_factory=dict)
+    said: dict[str, set[int]] = field(default_factory=dict)
+    """Room messages that were answered `ok`, by sender."""
+    unheard: set[tuple[str, int]] = field(default_factory=set)
+    """Room messages that somebody, who was there, did not hear."""
+
+
+class Chronicle:
+    """`grace_s` is how long a lost player stays; `told_s()` after a loss at most it was told."""
+
+    def __init__(self, grace_s: float, told_s: Callable[[], float]) -> None:
+        self._grace_s: Final = grace_s
+        self._told_s: Final = told_s
+        self._rooms: Final[dict[str, _Room]] = {}
+        self.events = 0
+        """Versioned events heard, by all clients together."""
+
+    def room(self, room_id: str) -> _Room:
+        found = self._rooms.get(room_id)
+        if found is None:
+            found = self._rooms[room_id] = _Room()
+        return found
+
+    def note(self, item: dict[str, Any], sent_s: float, began_s: float) -> None:
+        """Take what somebody heard. `began_s` is when the server's present process began."""
+        kind = item["type"]
+        if kind in VERSIONED:
+            self._step(item, sent_s, began_s)
+        elif kind == "roomGameSpaceResumed":
+            for event in item["missed"]:
+                self._step(event, None, began_s)
+            self._compare(item)
+        elif "consistency" in item:
+            self._compare(item)
+
+    def _step(self, item: dict[str, Any], sent_s: float | None, began_s: float) -> None:
+        """`sent_s` is None where it is told later than it happened."""
+        self.events += 1
+        room = self.room(item["roomId"])
+        said = item["consistency"]
+        epoch, version = said["epoch"], said["version"] - len(item["players"])
+        for player in item["players"]:
+            version += 1
+            told = _essence(item["type"], player)
+            before = room.steps.setdefault((epoch, version), told)
+            wrong_if(before != told, f"version {version} was told otherwise to others: {before!r}")
+            if before is told:  # it is news
+                self._judge_times(room, item["type"], player, sent_s, began_s)
+        self._compare(item)
+
+    def _judge_times(
+        self, room: _Room, kind: str, player: dict[str, Any], sent_s: float | None, began_s: float
+    ) -> None:
+        socket_id = player["socketId"]
+        lost_s = room.lost_s.pop(socket_id, None)
+        if sent_s is None:
+            return
+        if kind == "playerConnectionChanged" and not player["connected"]:
+            room.lost_s[socket_id] = sent_s
+        elif kind == "playerLeftRoom" and player["reason"] == "timeout":
+            since_s = max(began_s, began_s if lost_s is None else lost_s)
+            early_s = since_s + self._grace_s - sent_s
+            wrong_if(
+                early_s > self._told_s() + GRAIN_S, f"{socket_id} timed out {early_s:.3f} s early"
+            )
+            room.timed_out_s[socket_id] = sent_s
+        elif kind == "playerJoinedRoom":
+            room.timed_out_s.pop(socket_id, None)
+
+    def _compare(self, item: dict[str, Any]) -> None:
+        said = item["consistency"]
+        at = (said["epoch"], said["version"])
+        before = self.room(item["roomId"]).checksums.setdefault(at, said["checksum"])
+        wrong_if(
+            before != said["checksum"],
+            f"others were told the checksum {before} for version {at[1]} of epoch {at[0]}",
+        )
+
+    # -- room messages
+
+    def said(self, room_id: str, sender: str, number: int) -> None:
+        """The sender was told that its message is out. Raises Wrong where somebody missed it."""
+        room = self.room(room_id)
+        room.said.setdefault(sender, set()).add(number)
+        wrong_if((sender, number) in room.unheard, f"message {number} did not reach everybody")
+
+    def unheard(self, room_id: str, sender: str, number: int) -> None:
+        """Somebody who was there all the time heard the ones before and after, not this one."""
+        room = self.room(room_id)
+        room.unheard.add((sender, number))
+        if number in room.said.get(sender, ()):
+            raise Wrong(f"message {number} of {sender} was said, and is missing here")
+
+
+def _essence(kind: str, player: dict[str, Any]) -> bytes:
+    """What must be the same for everybody."""
+    return orjson.dumps([kind, player], option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,185 @@
+"""The server looked into: what must hold between any two steps, and when all is quiet.
+
+Owns the checks that no client can make: bounds of what is kept in memory, players that nobody will
+ever remove, and the lists of everybody beside the server's own. Raises `AssertionError`.
+"""
+
+import json
+from typing import Any, Final
+
+from actors.ids import RoomId
+from actors.room import RoomActor
+from actors.room_state import Player
+from actors.self_check import breaches
+from actors.settings import Durability
+from tests.acceptance.mirror import Seat
+from tests.simulation.person import Person
+from tests.simulation.world import World
+from transport.encoding import rfc3339
+from transport.session import Session
+
+FRAMES_MAX: Final = 160
+"""So many small frames may come in one read, after the backlog's bound was reached."""
+ANSWERS_BYTES_MAX: Final = 65_536
+"""Answers, and one whole state, come past twice the outbox' bound."""
+LATE_S: Final = 2.0
+"""A grace may end so much late: timers have their grain, and a commit its time."""
+BAD_WEATHER_S: Final = 10.0
+
+
+class Inspection:
+    """Of one world. `look` after each step, `agree` when all is quiet."""
+
+    def __init__(self, world: World) -> None:
+        self._world: Final = world
+        self._lost_s: dict[tuple[str, int, str], tuple[object, float]] = {}
+        """Since when a player is lost, and the connection that it lost."""
+        self.looks = 0
+
+    def look(self) -> None:
+        """The cheap checks. O(people + players)."""
+        self.looks += 1
+        world = self._world
+        self._look_at_alarms()
+        life, settings = world.machine.life, world.settings
+        for end in world.loop.network.accepted.values():
+            waiting = end.get_write_buffer_size()
+            bound = 2 * settings.outbox_bytes_max + ANSWERS_BYTES_MAX
+            assert waiting <= bound, f"{waiting} bytes wait for one client"
+        if life is None:
+            return
+        for guest in life.app.door.guests:
+            if guest.session is not None:
+                self._look_at_session(guest.session)
+        weather = world.machine.weather
+        if weather.stalled or weather.fails:
+            world.bad_weather_s = world.loop.time()
+        lost: dict[tuple[str, int, str], tuple[object, float]] = {}
+        counted, is_paused = 0, False
+        for room_id, room in life.rooms().items():
+            counted += len(room.state.players)
+            is_paused |= room.mailbox.is_paused() or not room.mailbox.empty()
+            self._look_at_room(room)
+            for socket_id, player in room.state.players.items():
+                if not player.connected:
+                    key = (room_id, room.state.epoch, socket_id)
+                    outlet = room.members[socket_id].outlet
+                    before = self._lost_s.get(key)
+                    same = before is not None and before[0] is outlet
+                    lost[key] = before if same and before else (outlet, world.loop.time())
+        self._lost_s = lost
+        self._look_at_lost()
+        if not is_paused and world.fuse.burnt == 0 and not world.fuse.where:
+            census = life.app.census.players
+            assert census == counted, f"{census} players are counted, and there are {counted}"
+
+    def _look_at_alarms(self) -> None:
+        world = self._world
+        assert not world.loop.faults, world.loop.faults[0]
+        life = world.machine.life
+        if life is None:
+            return
+        while life.log.alarms:
+            line = life.log.alarms.pop()
+            planted = line.event in _RAISED and "Planted" in str(line.fields.get("error"))
+            known = planted or line.event in _OF_THE_DISK
+            assert known, f"the server tells of {line.event}: {line.fields}"
+
+    def _look_at_session(self, session: Session) -> None:
+        backlog = session._backlog
+        most = self._world.settings.backlog_frames_max + FRAMES_MAX
+        assert backlog is None or len(backlog) <= most, f"{len(backlog)} frames wait in a session"
+        outcomes = session._memory._outcomes
+        assert outcomes is None or len(outcomes) <= 256, "more than 256 numbers are remembered"
+
+    def _look_at_room(self, room: RoomActor) -> None:
+        settings = self._world.settings
+        history = room._publication._history
+        entries = len(history._entries or ())
+        assert entries <= settings.history_events_max, "history without an end"
+        assert history._bytes <= settings.history_bytes_max, "history without an end"
+        returns = self._world.deaths > 0  # whoever comes back after a restart always fits
+        most = settings.players_max + returns * len(self._world.people)
+        assert len(room.state.players) <= most, "more players than allowed"
+        assert len(room.mailbox) <= settings.mailbox_messages_max, "a mailbox without an end"
+
+    def _look_at_lost(self) -> None:
+        world = self._world
+        now_s = world.loop.time()
+        waits_for_disk = (
+            world.settings.durability is Durability.JOURNAL
+            and now_s - world.bad_weather_s < BAD_WEATHER_S
+        )
+        most_s = world.settings.resume_grace_s + LATE_S
+        for (room_id, _, socket_id), (_, lost_s) in self._lost_s.items():
+            since_s = lost_s
+            if world.settings.durability is Durability.JOURNAL:
+                since_s = max(since_s, world.froze_s)  # a commit that took too long was undone
+            late = now_s - since_s > most_s and not waits_for_disk
+            assert not late or now_s < world.froze_s + LATE_S, (
+                f"{socket_id} is lost in {room_id} for {now_s - since_s:.1f} s, and still there"
+            )
+
+    def agree(self) -> None:
+        """All is quiet: everybody's list is everybody's, and the server's."""
+        world = self._world
+        life = world.machine.life
+        assert life is not None
+        self.look()
+        seated: dict[str, dict[str, Person]] = {}
+        connected = 0
+        for person in world.people:
+            connected += person.is_connected
+            if person.is_connected:
+                due = person.replies.due()
+                assert not due, f"{person.name} was never answered: {due}"
+            if person.is_connected and person.mirror.seat is Seat.SEATED:
+                members = seated.setdefault(person.mirror.room_id, {})
+                assert person.mirror.socket_id not in members, "two people are one player"
+                members[person.mirror.socket_id] = person
+        rooms = life.rooms()
+        for room_id, members in seated.items():
+            assert room_id in rooms, f"{room_id} is not there, and {len(members)} sit in it"
+        total = 0
+        for name, room in rooms.items():
+            room_id = RoomId(name)
+            members = seated.get(room_id, {})
+            total += len(members)
+            truth = {each: _shown(player) for each, player in room.state.players.items()}
+            assert truth.keys() == members.keys(), (
+                f"{room_id} has {sorted(truth)}, and {sorted(members)} sit in it"
+            )
+            at = (room.state.epoch, room.state.version, room.state.checksum())
+            for person in members.values():
+                mirror = person.mirror
+                held = (mirror.epoch, mirror.version, mirror.checksum)
+                assert held == at, f"{person.name} is at {held}, its room {room_id} at {at}"
+                view = mirror.view()
+                assert view == truth, f"{person.name} sees {view}, and {room_id} has {truth}"
+            claims = room._ports.roster.claims(room_id)
+            found = breaches(room.state, room.members, claims)
+            assert not found, f"{room_id}: {found}"
+            assert all(player.connected for player in room.state.players.values())
+        census = life.app.census.players
+        assert census == total, f"{census} players are counted, {total} sit in rooms"
+        assert len(life.app.door.guests) == connected, (
+            f"{len(life.app.door.guests)} connections for {connected} people"
+        )
+
+
+_RAISED: Final = frozenset({"room_restarted", "room_closed", "room_lost", "session_failed"})
+_OF_THE_DISK: Final = frozenset({"store_failed", "room_not_loaded", "store_not_drained"})
+
+
+def _shown(player: Player) -> tuple[object, ...]:
+    """As `Mirror.view` has it."""
+    at: Any = None if player.hide_position else (player.motion.x, player.motion.y)
+    return (
+        player.user_id,
+        player.display_name,
+        player.is_ready,
+        player.connected,
+        rfc3339(player.joined_at_ms),
+        json.dumps(player.attributes, sort_keys=True),
+        at,
+    )

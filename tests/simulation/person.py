@@ -1,0 +1,284 @@
+"""One client of the simulated world: what it knows, what it does, and what it holds the server to.
+
+Written from the protocol page alone. A person has one connection at a time that it believes in, and
+may have left others behind. Every object that it hears goes through its mirror (the room), its
+replies (the order of answers) and the chronicle (what others were told); what an answer means for
+what was asked is judged in `promises.py`. Raises `Violation` at the first broken promise.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from tests.acceptance.held import Wrong
+from tests.acceptance.mirror import Mirror, Seat, Violation
+from tests.simulation import promises
+from tests.simulation.network import LINK, Conditions
+from tests.simulation.process import HOST, PORT
+from tests.simulation.replies import GARBAGE, Asked, Replies, is_answer
+from tests.simulation.websocket import ClientSocket
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(slots=True)
+class Token:
+    """What a resume needs. `life` is the number of the process that gave it."""
+
+    room_id: str
+    text: str
+    socket_id: str
+    life: int
+    connection: int
+    confirmed: bool = False
+    """The server had a frame on the connection that got it."""
+    spent: bool = False
+    """Its owner was told that it left."""
+    switched: bool = False
+    """Its owner was told that it sits in another room."""
+
+
+class Person:
+    """`name` is theirs for the whole story."""
+
+    def __init__(self, world: "World", name: str, seed: str) -> None:
+        self.world: Final = world
+        self.name: Final = name
+        self.rng: Final = random.Random(seed)
+        self.mirror: Final = Mirror(name)
+        self.socket: ClientSocket | None = None
+        self.replies = Replies()
+        self.conditions: Conditions = LINK
+        self.tokens: list[Token] = []
+        self.heard_s = 0.0
+        """When the newest thing that it heard on a seat was sent."""
+        self.wants_out = False
+        """It asked to leave, or for another room, and does not know what became of that."""
+        self.is_unsure = False
+        """An answer with a newer token may have been on its way, and what it sent after the request
+        for that counts as a proof that it arrived."""
+        self.gaps = 0
+        """How often it may have missed room messages, as far as it knows."""
+        self.frames = 0
+        self.connections = 0
+        self._number = 0
+        self._said = 0
+        self._last: Asked | None = None
+        self._heard_of: dict[str, tuple[int, int]] = {}
+        """Newest room message of each sender, and `gaps` at that moment."""
+
+    # -- connections
+
+    @property
+    def is_connected(self) -> bool:
+        """As far as it knows."""
+        return self.socket is not None and self.socket.is_open
+
+    @property
+    def is_connecting(self) -> bool:
+        """A connection of its was begun, and is not open yet."""
+        return self.socket is not None and self.socket.is_connecting
+
+    def connect(self, then: Callable[[], object] = lambda: None) -> None:
+        """A new connection, beside the old one if that still is; `then` when it is open. Nothing
+        comes of it where nobody listens.
+        """
+        self.connections += 1
+        self.is_unsure |= self.replies.may_have_proved()
+        old = self.socket
+        if old is not None and not old.is_gone:
+            self.world.left_behind.append(old)
+        socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
+        self.socket = socket
+        self.mirror.opened()
+        self.replies = Replies()
+        self._last = None
+        self.world.begin(self._connect(socket))
+
+    async def _connect(self, socket: ClientSocket) -> None:
+        try:
+            await self.world.loop.create_connection(
+                lambda: socket,
+                HOST,
+                PORT,
+                local_addr=(f"192.0.2.{self.name}", 0),
+                conditions=self.conditions,
+            )
+        except ConnectionRefusedError:
+            socket.is_gone, socket.is_connecting = True, False
+
+    def read(self, *, on: bool) -> None:
+        """Read, or stop reading."""
+        if self.socket is not None and self.socket.end is not None:
+            if on:
+                self.socket.end.resume_reading()
+            else:
+                self.mirror.may_fall_behind = True
+                self.socket.end.pause_reading()
+
+    def hang_up(self, *, abruptly: bool = False) -> None:
+        """End its connection, by the closing handshake or by a reset."""
+        if self.socket is not None and abruptly:
+            self.socket.abort()
+        elif self.socket is not None:
+            self.socket.close()
+
+    def mute(self) -> None:
+        """Answer no pings over this connection any more."""
+        if self.socket is not None:
+            self.socket.answers_pings = False
+
+    def calm_down(self) -> None:
+        """Read everything, over a link that works; one that does not is given up."""
+        socket = self.socket
+        if socket is not None and socket.is_spoilt():
+            socket.abort()
+        self.change_link(LINK)
+        self.read(on=True)
+
+    def change_link(self, conditions: Conditions) -> None:
+        """From now on its links are like this."""
+        self.conditions = conditions
+        if conditions.bytes_per_s or conditions.latency_s > 0.1:
+            self.mirror.may_fall_behind = True
+        if self.socket is not None and self.socket.end is not None:
+            self.socket.end.renew(conditions)
+
+    # -- saying
+
+    def ask(
+        self, kind: str, copies: int = 1, lie: dict[str, Any] | None = None, **fields: Any
+    ) -> None:
+        """Send a request; those that are answered have a number, moves not always. `lie` says
+        what is wrong with a claim.
+        """
+        if not self.is_connected:
+            return
+        self._number += 1
+        number: int | None = self._number
+        if kind == "move" and self.rng.random() < 0.7:
+            number = None
+        asked = Asked(kind, number, fields)
+        promises.before(self, asked)
+        asked.notes["lie"] = lie
+        for copy in range(copies):
+            self._send(asked, is_copy=copy > 0)
+        if kind != "move":
+            self._last = asked
+
+    def ask_again(self) -> None:
+        """A copy of its newest request."""
+        if self._last is not None and self.is_connected:
+            self._send(self._last, is_copy=True)
+
+    def _send(self, asked: Asked, *, is_copy: bool) -> None:
+        fields = {"type": asked.kind, **asked.fields}
+        if asked.number is not None:
+            fields["sequenceId"] = asked.number
+        assert self.socket is not None
+        self.replies.ask(Asked(asked.kind, asked.number, asked.fields, is_copy, asked.notes))
+        self.world.tell(self, "says", fields)
+        pieces = self.rng.choice([1, 1, 1, 1, 1, 2, 5])
+        self.socket.send_text(orjson.dumps(fields), pieces=pieces)
+
+    def say_garbage(self, text: bytes) -> None:
+        """A text frame that is no request; it is refused."""
+        if self.is_connected and self.socket is not None:
+            self.replies.ask(Asked(GARBAGE, None, {}))
+            self.socket.send_text(text)
+
+    # -- requests
+
+    def join(self, room_id: str, copies: int = 1, **fields: Any) -> None:
+        if self.mirror.seat is not Seat.OUT and self.is_connected:
+            self.wants_out |= self.mirror.room_id != room_id or self.mirror.seat is Seat.AWAY
+        self.ask("joinRoomGameSpace", copies, roomId=room_id, **fields)
+
+    def leave(self) -> None:
+        self.wants_out |= self.is_connected
+        self.ask("leaveRoomGameSpace")
+
+    def talk(self, size: int) -> None:
+        self._said += 1
+        self.ask("sendRoomMessage", event="e", data={"n": self._said, "pad": "x" * size})
+
+    def resume(self, token: Token | None, copies: int = 1) -> None:
+        """Ask to be brought back by `token`."""
+        if token is None:
+            return
+        mirror = self.mirror
+        mirror.claim(token.socket_id)
+        known = (
+            mirror.seat is Seat.AWAY
+            and mirror.room_id == token.room_id
+            and mirror.socket_id == token.socket_id
+        )
+        self.ask(
+            "resumeRoomGameSpace",
+            copies,
+            roomId=token.room_id,
+            resumeToken=token.text,
+            epoch=mirror.epoch if known else 0,
+            version=mirror.version if known else 0,
+        )
+
+    def newest_token(self) -> Token | None:
+        """The one that may bring it back; None where it knows of none."""
+        return self.tokens[-1] if self.tokens else None
+
+    def take_token(self, item: dict[str, Any]) -> None:
+        """Keep the token of an answer, and some of those before."""
+        life = self.world.machine.lives
+        token = Token(item["roomId"], item["resumeToken"], item["socketId"], life, self.connections)
+        self.tokens = [*self.tokens[-7:], token]
+
+    # -- hearing
+
+    def _hear(self, socket: ClientSocket, item: Any, sent_s: float) -> None:
+        self.frames += 1
+        if socket is not self.socket:
+            return  # it does not listen there any more
+        self.world.tell(self, "hears", item)
+        try:
+            self._take(item, sent_s)
+        except Wrong as wrong:
+            self.world.broken(Violation(f"{self.name}: {wrong}\n  at: {str(item)[:600]}"))
+        except Violation as violation:
+            self.world.broken(violation)
+
+    def _take(self, item: dict[str, Any], sent_s: float) -> None:
+        was_seated = self.mirror.seat
+        self.mirror.feed(item)
+        self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
+        kind = item["type"]
+        if kind == "roomMessage":
+            self._heard_message(item)
+        elif kind == "roomState" and item["reason"] != "requested":
+            self.gaps += 1
+        if is_answer(item):
+            asked = self.replies.settle(item)
+            if asked is not None:
+                token = asked.notes.get("token")
+                if token is not None and token.connection == self.connections:
+                    token.confirmed = True
+                promises.answered(self, asked, item, was_seated, sent_s)
+        if self.mirror.seat is Seat.SEATED:
+            self.heard_s = sent_s
+
+    def _heard_message(self, item: dict[str, Any]) -> None:
+        sender, number = item["from"], item["data"]["n"]
+        before, gaps = self._heard_of.get(sender, (0, -1))
+        if gaps == self.gaps and before:
+            if number <= before:
+                raise Wrong(f"message {number} of {sender} after its message {before}")
+            for missing in range(before + 1, number):
+                self.world.chronicle.unheard(item["roomId"], sender, missing)
+        self._heard_of[sender] = (number, self.gaps)
+
+    def has_heard_itself(self, number: int) -> bool:
+        """Its own room message came back."""
+        return self._heard_of.get(self.mirror.socket_id, (0, 0))[0] >= number
