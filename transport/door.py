@@ -1,6 +1,6 @@
 """What every connection of a server shares: admission, deadlines, sessions, plain HTTP.
 
-Owns the set of connections and the waits on them. Knows connections by the few methods of
+Owns the connections and the waits on them. Knows connections by the few methods of
 `Guest`, so that the connection can know the door and not the other way round.
 """
 
@@ -54,7 +54,8 @@ class Door:
         self.clock: Final = clock
         self.log: Final = log
         self.admission: Final = Admission(settings)
-        self.guests: Final[set[Guest]] = set()
+        self.guests: Final[dict[Guest, None]] = {}
+        """In the order of their arrival: a drain sends them off in that, and not by chance."""
         self.on_emptied: Callable[[], object] = lambda: None
         """Called when the last one has left."""
         self._new_session: Final = new_session
@@ -74,7 +75,7 @@ class Door:
 
     def arrived(self, guest: Guest) -> None:
         """A socket was accepted; it has `handshake_timeout_s` to say what it wants."""
-        self.guests.add(guest)
+        self.guests[guest] = None
         self._handshakes.add(guest)
 
     def welcome(self, guest: Guest) -> Session:
@@ -89,7 +90,7 @@ class Door:
 
     def left(self, guest: Guest, was_open: bool) -> None:
         """The socket is gone. `was_open`: it had been welcomed."""
-        self.guests.discard(guest)
+        self.guests.pop(guest, None)
         if not self.guests:
             self.on_emptied()
         if was_open:

@@ -6,6 +6,7 @@ Writes nothing itself: answers wait in the protocol for the connection to send t
 
 import logging
 from collections.abc import Sequence
+from email.utils import formatdate
 from typing import Final
 
 from websockets.datastructures import Headers, MultipleValuesError
@@ -80,17 +81,24 @@ def answer(
     try:
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
     except MultipleValuesError:
-        protocol.send_response(protocol.reject(400, "Host, Origin: expected one\n"))
+        _send(protocol, protocol.reject(400, "Host, Origin: expected one\n"), door)
         return False
     rejected = door.admission.judge(host, origin, address, secure)
     if rejected is not None:
         status = int(rejected.status)
         door.log.info("handshake_refused", status=status, reason=rejected.text)
-        protocol.send_response(protocol.reject(status, rejected.text + "\n"))
+        _send(protocol, protocol.reject(status, rejected.text + "\n"), door)
         return False
     response = protocol.accept(request)
-    protocol.send_response(response)
+    _send(protocol, response, door)
     return response.status_code == 101
+
+
+def _send(protocol: ServerProtocol, response: Response, door: Door) -> None:
+    """With the door's time: websockets reads a clock of its own."""
+    del response.headers["Date"]
+    response.headers["Date"] = formatdate(door.clock.now_ms() / 1000, usegmt=True)
+    protocol.send_response(response)
 
 
 def _select_subprotocol(

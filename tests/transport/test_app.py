@@ -189,7 +189,7 @@ def test_a_drain_shows_nobody_leaving() -> None:
             draining, close = caller.heard()
             assert json.loads(bytes(draining.data))["type"] == "serverDraining"
             assert bytes(close.data[:2]) == (1012).to_bytes(2, "big")
-        assert house.door.guests == set()
+        assert house.door.guests == {}
 
     told = {line.event for line in run(story).log.lines}
     assert "player_joined" in told

@@ -34,7 +34,7 @@ def test_a_close_is_answered_with_its_own_payload_and_the_stream_ended(payload: 
     assert (echo.opcode, bytes(echo.data)) == (Opcode.CLOSE, payload)
     assert guest.is_lost
     assert guest.session.losses > 0
-    assert porch.door.guests == set()
+    assert porch.door.guests == {}
 
 
 @pytest.mark.rule("C4.8")
@@ -60,7 +60,7 @@ def test_a_socket_that_ends_without_a_close_is_a_loss(end: Callable[[Wire], None
     end(guest.wire)
     assert guest.is_lost
     assert (guest.session.losses > 0, guest.session.texts) == (True, [])
-    assert (porch.door.admission.open_count, porch.door.guests) == (0, set())
+    assert (porch.door.admission.open_count, porch.door.guests) == (0, {})
     assert (emptied, guest.connection.is_open()) == ([True], False)
 
 

@@ -227,7 +227,7 @@ def test_the_end_of_a_slow_reader_that_reads_nothing_is_a_cut() -> None:
     porch.clock.advance(15)
     porch.clock.advance(5)
     assert (guest.wire.ended(), guest.wire.was_aborted) == (True, True)
-    assert porch.door.guests == set()
+    assert porch.door.guests == {}
 
 
 # -- reading that the session stops

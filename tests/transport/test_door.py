@@ -125,7 +125,7 @@ def test_a_stop_cuts_off_whoever_is_still_there_and_waits_for_nothing() -> None:
     porch.clock.advance(0)
     for each in (guest, closing, caller):
         assert (each.wire.ended(), each.wire.was_aborted) == (True, True)
-    assert (porch.door.guests, porch.clock.waiting) == (set(), 0)
+    assert (porch.door.guests, porch.clock.waiting) == ({}, 0)
 
 
 # -- heartbeats of many

@@ -152,7 +152,7 @@ def test_a_handshake_may_end_at_any_byte() -> None:
             caller.send_raw(caller.handshake_bytes()[:at])
             end(caller.wire)
             assert caller.is_lost
-        assert (porch.sessions, porch.door.guests) == ([], set())
+        assert (porch.sessions, porch.door.guests) == ([], {})
         assert porch.door.admission.open_count == 0
 
 
