@@ -67,6 +67,7 @@ class Person:
         self.connections = 0
         self._number = 0
         self._said = 0
+        self._wishes: list[dict[str, Any]] = []
         self._last: Asked | None = None
         self._heard_of: dict[str, tuple[int, int]] = {}
         """Newest room message of each sender, and `gaps` at that moment."""
@@ -169,6 +170,12 @@ class Person:
             self._send(asked, is_copy=copy > 0)
         if kind != "move":
             self._last = asked
+        if kind == "updatePlayer":
+            self._wishes = [*self._wishes[-7:], fields]
+
+    def asked_for(self, name: str, value: object) -> bool:
+        """It wanted to look so, at some time not long ago."""
+        return any(wish.get(name) == value for wish in self._wishes)
 
     def ask_again(self) -> None:
         """A copy of its newest request."""
@@ -252,6 +259,7 @@ class Person:
 
     def _take(self, item: dict[str, Any], sent_s: float) -> None:
         was_seated = self.mirror.seat
+        own = dict(self.mirror.own) if self.mirror.socket_id in self.mirror.players else None
         self.mirror.feed(item)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
@@ -265,7 +273,7 @@ class Person:
                 token = asked.notes.get("token")
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
-                promises.answered(self, asked, item, was_seated, sent_s)
+                promises.answered(self, asked, item, promises.Before(was_seated, own), sent_s)
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
 

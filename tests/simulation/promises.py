@@ -4,6 +4,7 @@ Written from the protocol page alone. `before` notes what is needed for that whe
 `answered` judges the answer. Raises `Wrong`.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.acceptance.held import Wrong, wrong_if
@@ -33,6 +34,14 @@ _REFUSALS: Final = {
 `internal`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How it was with a client until an answer came: its seat, and its own player."""
+
+    seat: Seat
+    own: dict[str, Any] | None
+
+
 def before(person: "Person", asked: Asked) -> None:
     """Note what the answer will be held against."""
     mirror, notes = person.mirror, asked.notes
@@ -51,9 +60,9 @@ def before(person: "Person", asked: Asked) -> None:
 
 
 def answered(
-    person: "Person", asked: Asked, item: dict[str, Any], was: Seat, sent_s: float
+    person: "Person", asked: Asked, item: dict[str, Any], was: Before, sent_s: float
 ) -> None:
-    """Judge `item`, the answer to `asked`; `was` is where the client sat before it came."""
+    """Judge `item`, the answer to `asked`."""
     if item["type"] == "error":
         _refused(person, asked, item, sent_s)
         return
@@ -70,10 +79,12 @@ def answered(
             wrong_if(item.get("t") != asked.fields.get("t"), "a pong of another ping")
 
 
-def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> None:
+def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Before) -> None:
     if asked.kind == "resumeRoomGameSpace" and not asked.is_copy:
         _may_come_back(person, asked)
-    elif asked.kind == "joinRoomGameSpace" and not asked.is_copy and was is Seat.OUT:
+        if was.seat is Seat.AWAY and was.own is not None:
+            _is_as_before(person, asked, was.own)
+    elif asked.kind == "joinRoomGameSpace" and not asked.is_copy and was.seat is Seat.OUT:
         _is_as_asked(person, asked)
     person.gaps += 1
     person.is_unsure = False
@@ -99,6 +110,23 @@ def _is_as_asked(person: "Person", asked: Asked) -> None:
     for name, default in (("displayName", None), ("attributes", {})):
         wanted = fields.get(name, default)
         wrong_if(own.get(name, default) != wanted, f"not joined with {name} {wanted}")
+
+
+def _is_as_before(person: "Person", asked: Asked, own: dict[str, Any]) -> None:
+    """Who comes back is as it was told to be, but for what it asked for and was not told of."""
+    now, world = person.mirror.own, person.world
+    same = asked.notes["known"] is asked.notes["token"] and not asked.notes["wants_out"]
+    if not same or now["socketId"] != own["socketId"]:
+        return
+    if world.may_forget and asked.notes["known"].life != world.machine.lives:
+        return
+    wrong_if(now["userId"] != own["userId"], "somebody else came back")
+    wrong_if(own["isReady"] and not now["isReady"], "came back, and is not ready any more")
+    for name in ("displayName", "attributes"):
+        changed = now.get(name) != own.get(name)
+        wrong_if(
+            changed and not person.asked_for(name, now.get(name)), f"came back without its {name}"
+        )
 
 
 def _tokens_of(person: "Person") -> list["Token"]:
