@@ -22,7 +22,7 @@ from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.ids import RoomId
 from actors.ports import Cancellable, Eviction, Found, Ports, Refused
 from actors.records import Record, vacant
-from actors.recovery import RoomFailed, Wreckage, answer_poison
+from actors.recovery import RoomFailed, Wreckage, answer_poison, described
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
 from actors.turn import OweEviction, OweState
@@ -77,7 +77,7 @@ class RegistryActor(LoopActor):
     ) -> None:
         self._failed = True
         self._stop_waiting()
-        error, poison = _describe(exception_value), _describe(self.handling)
+        error, poison = described(exception_value), described(self.handling)
         self._ports.log.error("registry_restarted", error=error, poison=poison)
         answer_poison(self.handling)
         RegistryActor.start(self._ports, self._directory, mailbox=self.mailbox)
@@ -192,7 +192,7 @@ class RegistryActor(LoopActor):
                 room_id, epoch, self._ports, self.mailbox, stored=stored, mailbox=record.mailbox
             )
         except Exception as error:  # noqa: BLE001  # nobody knows what is in there
-            self._ports.log.error("room_not_loaded", room_id=room_id, error=_describe(error))
+            self._ports.log.error("room_not_loaded", room_id=room_id, error=described(error))
             self._directory.rooms.pop(room_id, None)
             raise Unavailable("the room cannot be loaded", retry_after_ms=5000) from None
         record.phase = Phase.LIVE
@@ -280,7 +280,7 @@ class RegistryActor(LoopActor):
                 mailbox=record.mailbox,
             )
         except Exception as error:  # noqa: BLE001  # what is left cannot be made a room of
-            self._ports.log.error("room_lost", room_id=record.room_id, error=_describe(error))
+            self._ports.log.error("room_lost", room_id=record.room_id, error=described(error))
             self._rest(record, message, now_s)
             return
         if isinstance(message.poison, m.Close):  # else it is still to be answered
@@ -325,9 +325,9 @@ class RegistryActor(LoopActor):
             event,
             room_id=message.room_id,
             socket_id=poisoned.socket_id if poisoned is not None else None,
-            error=_describe(message.error),
+            error=described(message.error),
             roomState=wreckage.summary,
-            poison=None if message.poison is None else _describe(message.poison),
+            poison=None if message.poison is None else described(message.poison),
             lastOperations=[f"{kind} {key}" for kind, key in wreckage.operations],
         )
 
@@ -363,15 +363,6 @@ class RegistryActor(LoopActor):
 @dataclass(frozen=True, slots=True)
 class ReapDue:
     """Something that waits in the registry is due."""
-
-
-def _describe(thing: object) -> str:
-    """For the log: bounded, and whatever the thing's own repr does."""
-    try:
-        text = repr(thing)
-    except Exception as error:  # noqa: BLE001  # a repr is anybody's code
-        text = f"{type(thing).__name__} whose repr raised {type(error).__name__}"
-    return text[:1000]
 
 
 _HANDLERS: Final[dict[type, Callable[[RegistryActor, Any], None]]] = {

@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.members",
         "actors.messages",
         "actors.publication",
+        "actors.reconciling",
         "actors.recovery",
         "actors.seating",
         "actors.self_check",
