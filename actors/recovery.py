@@ -13,7 +13,7 @@ from actors.errors import Internal
 from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
-from actors.ports import Outlet, Refused
+from actors.ports import Outlet, Recording, Refused
 from actors.room_state import Change, EventKind, Player, RoomState
 from actors.turn import Turn
 
@@ -76,6 +76,8 @@ class RoomFailed:
     error: BaseException
     poison: object
     wreckage: Wreckage
+    recording: Recording | None = None
+    """Its last inputs; None where they are not remembered."""
 
 
 def answer_poison(poison: object) -> None:

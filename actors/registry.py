@@ -12,7 +12,7 @@ ordered by deadline, with one timer each.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from actors import messages as m
 from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.ids import RoomId
-from actors.ports import Cancellable, Eviction, Found, Ports, Refused
+from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
 from actors.records import Record, vacant
 from actors.recovery import RoomFailed, Wreckage, answer_poison, described
 from actors.room import RoomActor
@@ -256,6 +256,7 @@ class RegistryActor(LoopActor):
     def _room_failed(self, message: RoomFailed) -> None:
         record = self._directory.rooms.get(message.room_id)
         if record is None:
+            self._record(message, RecordingReason.ROOM_LOST)
             return
         settings = self._ports.settings
         now_s = self._ports.clock.monotonic_s()
@@ -265,6 +266,7 @@ class RegistryActor(LoopActor):
         record.restarts_s = restarts_s
         if len(restarts_s) > settings.room_restarts_max:
             self._tell_operator("room_closed", message)
+            self._record(message, RecordingReason.ROOM_CLOSED)
             self._rest(record, message, now_s)
             return
         self._tell_operator("room_restarted", message)
@@ -281,8 +283,10 @@ class RegistryActor(LoopActor):
             )
         except Exception as error:  # noqa: BLE001  # what is left cannot be made a room of
             self._ports.log.error("room_lost", room_id=record.room_id, error=described(error))
+            self._record(message, RecordingReason.ROOM_LOST)
             self._rest(record, message, now_s)
             return
+        self._record(message, RecordingReason.ROOM_RESTARTED)
         if isinstance(message.poison, m.Close):  # else it is still to be answered
             self._room_busy(m.RoomBusy(record.room_id))
 
@@ -317,6 +321,11 @@ class RegistryActor(LoopActor):
             empty.created_at_ms = wreckage.created_at_ms
             empty.last_activity_ms = self._ports.clock.now_ms()
             self._ports.ledger.note(empty)
+
+    def _record(self, failure: RoomFailed, reason: RecordingReason) -> None:
+        """Have the failed room's last inputs written out."""
+        if failure.recording is not None:
+            self._ports.recordings.keep(replace(failure.recording, reason=reason))
 
     def _tell_operator(self, event: str, message: RoomFailed) -> None:
         wreckage = message.wreckage

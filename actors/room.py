@@ -17,6 +17,7 @@ from actors.keeping import UNAWAITED, Keeping, beginning, report_expired
 from actors.ports import Cancellable, Ports, Refused
 from actors.publication import Publication
 from actors.reconciling import reconcile
+from actors.recorder import recorder_of
 from actors.records import Record
 from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
 from actors.runtime import LoopActor, Mailbox
@@ -35,8 +36,8 @@ class RoomActor(LoopActor):
 
     __slots__ = (
         "_check_due", "_check_timer", "_checkpoint", "_counted", "_expired", "_failed", "_graces",
-        "_handled", "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication",
-        "_registry", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
+        "_handled", "_keeping", "_mark", "_moved", "_movers", "_poison", "_ports", "_publication",
+        "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
         "_was_undone", "_wreckage", "members", "room_id", "state",
     )  # fmt: skip
 
@@ -94,6 +95,8 @@ class RoomActor(LoopActor):
         self._check_timer: Cancellable | None = None
         self._check_due = False
         self._suspicion = Suspicion()
+        self._recorder = recorder_of(ports, self.state, self.members, self._graces)
+        self._movers: Final = self._recorder.movers
         self._reported_empty = False
         self._failed = False
 
@@ -108,6 +111,7 @@ class RoomActor(LoopActor):
                 raise
             return
         self._count()
+        self._begin_recording()
         expired, self._expired = self._expired, []
         if expired:
             report_expired(expired, self.state, self._ports)
@@ -115,6 +119,9 @@ class RoomActor(LoopActor):
 
     def on_receive(self, message: Any) -> Any:
         if type(message) is m.Move:  # by far the most frequent, and owes nobody anything
+            movers = self._movers
+            if movers is not None:
+                movers[message.outlet.socket_id] = None
             self._seating.move(message)
             return None
         handler = HANDLERS.get(type(message))
@@ -124,7 +131,8 @@ class RoomActor(LoopActor):
             self.postpone()
             return None
         self._mark = self._turn.mark()
-        self._seating.now_s = self._ports.clock.monotonic_s()
+        self._seating.now_s = now_s = self._ports.clock.monotonic_s()
+        self._recorder.note(message, now_s)
         try:
             handler(self._seating, message)
         except Refusal as refusal:
@@ -138,7 +146,9 @@ class RoomActor(LoopActor):
 
     def on_turn_end(self) -> None:
         moved = self._ticker.take_due()
-        if self._keeping.must_commit(bool(moved), self._ticker.has_waiting()):
+        commits = self._keeping.must_commit(bool(moved), self._ticker.has_waiting())
+        self._recorder.end(commits)
+        if commits:
             self._moved = moved
             self._commit()
         else:
@@ -168,11 +178,12 @@ class RoomActor(LoopActor):
         elif not self._reported_empty:
             self._reported_empty = True
             self._registry.tell(m.RoomEmptied(self.room_id))
+        self._record()
 
     def on_stop(self) -> None:
         self._stop_timers()
         # They point back here: without this a reaped room would wait for the garbage collector.
-        del self._seating, self._ticker, self._graces, self._keeping
+        del self._seating, self._ticker, self._graces, self._keeping, self._recorder
 
     def on_failure(
         self,
@@ -201,6 +212,7 @@ class RoomActor(LoopActor):
             case m.Tick():
                 self._ticker.ticked()
             case m.SelfCheck(again):
+                self._recorder.check(message, self._ports.clock.monotonic_s())
                 # At the turn's end, when nobody is owed an answer.
                 self._check_due = self._check_due or self._suspicion.wants(again)
                 if not again:
@@ -221,6 +233,7 @@ class RoomActor(LoopActor):
             return
         claims = self._ports.roster.claims(self.room_id)
         found = breaches(self.state, self.members, claims, self._graces.socket_ids())
+        self._recorder.found(found)
         if self._suspicion.look(found, self.members):
             self._look_again()
         else:
@@ -232,7 +245,9 @@ class RoomActor(LoopActor):
     def _close(self) -> None:
         if not self._turn.is_empty():
             self.postpone()  # whoever left in this very turn is owed an answer before the end
-        elif self.state.players:
+            return
+        self._recorder.close(self._ports.clock.monotonic_s())
+        if self.state.players:
             self._reported_empty = False
             self._registry.tell(m.RoomBusy(self.room_id))
         else:
@@ -247,7 +262,6 @@ class RoomActor(LoopActor):
         self._failed = True
         self._stop_timers()
         state = self.state
-        summary = summary_of(state)
         self._registry.tell(
             RoomFailed(
                 self.room_id,
@@ -263,8 +277,9 @@ class RoomActor(LoopActor):
                     self._graces.all(),
                     self._seating.operations,
                     self._counted,
-                    summary,
+                    summary_of(state),
                 ),
+                self._recorder.cut_failed(error, poison, self._ports),
             )
         )
 
@@ -295,6 +310,24 @@ class RoomActor(LoopActor):
         self._turn.told()
         self._handled.clear()
         self._look_again()
+        self._begin_recording()
+
+    # -- what the flight recorder has
+
+    def _begin_recording(self) -> None:
+        checks = self._suspicion.asked(), self._check_due, self._was_undone
+        self._recorder.begin(checks, self._ports.clock)
+
+    def _record(self) -> None:
+        """All is told: write out what somebody is wrong about, and begin anew in good time."""
+        mistaken, self._publication.mistaken = self._publication.mistaken, None
+        if mistaken is not None:
+            self._recorder.tell_mistaken(mistaken, self._ports)
+        is_looking = self._suspicion.is_looking()
+        if not (is_looking or self.state.players):
+            self._recorder.forget()
+        if self._recorder.is_full() and not is_looking:
+            self._begin_recording()
 
     # -- commit first, publish after
 
@@ -309,6 +342,7 @@ class RoomActor(LoopActor):
         moved, self._moved = self._moved, []
         self._was_undone = not done
         wreckage, now_s = self._wreckage, self._ports.clock.monotonic_s()
+        self._recorder.committed(done, now_s)
         if done and wreckage is not None:
             self._recovered()
         elif done:
@@ -324,6 +358,7 @@ class RoomActor(LoopActor):
             again = self._keeping.undo(self._checkpoint, self._graces, self._handled, now_s)
             self._handled.clear()
             self._suspicion.drop()
+            self._record()
             # In the turn after this one: what else came meanwhile, and may need no disk at all,
             # does not share its fate.
             self.mailbox.put_back(again)

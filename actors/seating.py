@@ -54,7 +54,7 @@ class Seating:
         self._ticker: Final = ticker
         self.operations: Final = operations
         self.now_s = 0.0
-        """When the message under way was taken up, monotonic: one reading for all it decides."""
+        """When the message under way was taken up, monotonic."""
         self.laggards: list[Member] = []
         """Whose outlets took frames again after they had skipped moves."""
 
