@@ -4,7 +4,7 @@ Owns the way between a room's living state and its records. Called by room.py. S
 anybody but the ledger; what is not durable in time is undone here, as if it had never been asked.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from actors.ids import RoomId, SocketId
 from actors.members import Hearing, Member, absent_member
 from actors.ports import Left, Ports, Refused
 from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, row_of, spot_of
-from actors.recovery import Checkpoint, Grace
+from actors.recovery import Checkpoint, Grace, Wreckage, restore
 from actors.room_state import LeaveReason, Player, RoomState
 from actors.timers import Graces
 from actors.turn import OweAnswer, OweEviction, OweState, Turn
@@ -88,7 +88,9 @@ class Keeping:
             self._whole_due = True
             self._ledger.note(self._record(()))
 
-    def undo(self, checkpoint: Checkpoint, graces: Graces, handled: Iterable[Any]) -> list[Any]:
+    def undo(
+        self, checkpoint: Checkpoint, graces: Graces, handled: Iterable[Any], now_s: float
+    ) -> list[Any]:
         """Take back the turn, of which nobody was told: be as at `checkpoint`.
 
         Whoever asked for something gets `unavailable`. Answers those messages of `handled` that
@@ -108,7 +110,7 @@ class Keeping:
         for socket_id in turn.before:
             member = members.get(socket_id)
             if member is not None and member.hearing is Hearing.LOST and socket_id not in waiting:
-                graces.end_now(socket_id, member.outlet)
+                graces.end_now(socket_id, member.outlet, now_s)
         for socket_id in turn.recalled:
             self._ledger.recall.undo(socket_id)
         self._refuse()
@@ -201,19 +203,33 @@ def _row(player: Player, member: Member) -> Row:
     return row_of(player, member.person, member.serial, member.oldest_good_serial())
 
 
-@dataclass(slots=True)
-class Reloaded:
-    """A room as it comes back from the store: everybody in it lost, in a grace that is running."""
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a room begins. `expired` are those whose grace was over before anyone sees the room."""
 
     state: RoomState
     members: dict[SocketId, Member]
-    graces: list[Grace]
-    expired: list[Kept]
-    """Those whose grace was over: they are gone before anyone sees the room."""
+    graces: Sequence[Grace] = ()
+    expired: Sequence[Kept] = ()
 
 
-def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Reloaded:
-    """The room that `stored`, a whole record, tells of (G6)."""
+def beginning(
+    room_id: RoomId, epoch: int, ports: Ports, wreckage: Wreckage | None, stored: Record | None
+) -> Beginning:
+    """From what a crash left, from what was stored, or empty."""
+    players_max, now_ms = ports.settings.players_max, ports.clock.now_ms()
+    if wreckage is not None:
+        state = restore(wreckage, epoch, players_max, now_ms)
+        return Beginning(state, wreckage.members, wreckage.graces)
+    if stored is not None:
+        return reload(stored, room_id, epoch, ports)
+    return Beginning(RoomState(room_id, epoch, now_ms, players_max), {})
+
+
+def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Beginning:
+    """The room that `stored`, a whole record, tells of: everybody in it lost, in a grace that is
+    running (G6).
+    """
     recall = ports.ledger.recall
     state = RoomState(room_id, epoch, stored.created_at_ms, ports.settings.players_max)
     kept = list(kept_in(stored))
@@ -225,13 +241,12 @@ def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Reloade
     state.last_activity_ms = stored.last_activity_ms
     members = {one.player.socket_id: absent_member(one, LONG_KEPT) for one in kept}
     graces = [Grace(recall.until_s, key, member.outlet) for key, member in members.items()]
-    return Reloaded(state, members, graces, expired)
+    return Beginning(state, members, graces, expired)
 
 
-def report_expired(reloaded: Reloaded, ports: Ports) -> None:
+def report_expired(expired: Iterable[Kept], state: RoomState, ports: Ports) -> None:
     """Tell the operator who did not come back."""
-    state = reloaded.state
-    for one in reloaded.expired:
+    for one in expired:
         ports.metrics.player_left(LeaveReason.TIMEOUT.value)
         ports.log.info(
             "player_left",

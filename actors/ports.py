@@ -4,10 +4,10 @@ Owns the seam between the rooms and the rest of the world: a fake of each makes 
 without sockets, clocks or disks. Nothing here knows JSON or WebSocket.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.errors import Refusal
 from actors.history import Verdict
@@ -317,6 +317,60 @@ class Ledger(Protocol):
         ...
 
 
+class RecordingReason(Enum):
+    """Why a room's last inputs are written out, in the words of the log."""
+
+    ROOM_RESTARTED = "room_restarted"
+    ROOM_CLOSED = "room_closed"
+    ROOM_LOST = "room_lost"
+    STATE_INVALID = "client_state_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a room did lately: so many `inputs`. `story` makes plain values of it, reduced, in
+    O(inputs + players) and on any thread.
+    """
+
+    room_id: RoomId
+    reason: RecordingReason
+    made_ms: int
+    inputs: int
+    story: Callable[[], Mapping[str, object]]
+
+    def document(self) -> dict[str, object]:
+        """What is written out."""
+        head = {"format": 1, "reason": self.reason.value, "madeAtMs": self.made_ms}
+        return {**head, **self.story()}
+
+
+class Recordings(Protocol):
+    """Where recordings are written out. On the loop's thread."""
+
+    @property
+    def keeps(self) -> bool:
+        """False where none is ever written, and none need be made."""
+        ...
+
+    def keep(self, recording: Recording) -> None:
+        """Have it written, some time soon. Never raises and never waits; what is too much is
+        dropped and counted.
+        """
+        ...
+
+
+class Unrecorded:
+    """Where nothing is written out."""
+
+    keeps = False
+
+    def keep(self, recording: Recording) -> None:
+        del recording
+
+
+UNRECORDED: Final = Unrecorded()
+
+
 @dataclass(slots=True)
 class Census:
     """Counts over all rooms, kept as changes happen: a scrape must not sweep the rooms."""
@@ -336,3 +390,4 @@ class Ports:
     census: Census
     ledger: Ledger
     settings: Settings
+    recordings: Recordings = UNRECORDED

@@ -8,7 +8,7 @@ encoded once, for all who joined.
 
 from dataclasses import replace
 
-from actors.history import Claim, Entry, History, Present
+from actors.history import Claim, Entry, History, Present, Verdict
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import (
@@ -40,6 +40,11 @@ from actors.turn import (
 class Publication:
     """Publishes turns of one room in one epoch."""
 
+    __slots__ = (
+        "_encoded", "_history", "_members", "_ports", "_state", "_view", "departed",
+        "last_validated_ms", "mistaken", "stamp",
+    )  # fmt: skip
+
     def __init__(
         self, state: RoomState, members: dict[SocketId, Member], ports: Ports, history: History
     ) -> None:
@@ -52,6 +57,8 @@ class Publication:
         self.last_validated_ms = ports.clock.now_ms()
         self.stamp: Stamp = LONG_KEPT
         """Of whoever is seated by what is published now."""
+        self.mistaken: tuple[SocketId, Claim, Verdict] | None = None
+        """Whoever was told first that it is wrong about the room, until somebody takes note."""
         self.departed: list[Outlet] = []
         """Who was answered that it sits, and was gone by then: its session knows of no seat."""
 
@@ -285,6 +292,7 @@ class Publication:
             missing=len(verdict.missing),
             unexpected=len(verdict.unexpected),
         )
+        self.mistaken = self.mistaken or (outlet.socket_id, claim, verdict)
         self._heal(member)
         outlet.answer(Validated(verdict, self._whole()))
 

@@ -13,7 +13,7 @@ from actors.errors import Internal
 from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
-from actors.ports import Outlet, Refused
+from actors.ports import Outlet, Recording, Refused
 from actors.room_state import Change, EventKind, Player, RoomState
 from actors.turn import Turn
 
@@ -76,6 +76,8 @@ class RoomFailed:
     error: BaseException
     poison: object
     wreckage: Wreckage
+    recording: Recording | None = None
+    """Its last inputs; None where they are not remembered."""
 
 
 def answer_poison(poison: object) -> None:
@@ -118,3 +120,12 @@ def summary_of(state: RoomState) -> dict[str, object]:
         "checksum": checksum,
         "count": len(state.players),
     }
+
+
+def described(thing: object) -> str:
+    """For the log: bounded, and whatever the thing's own repr does."""
+    try:
+        text = repr(thing)
+    except Exception as error:  # noqa: BLE001  # a repr is anybody's code
+        text = f"{type(thing).__name__} whose repr raised {type(error).__name__}"
+    return text[:1000]

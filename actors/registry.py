@@ -12,7 +12,7 @@ ordered by deadline, with one timer each.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final
 
@@ -20,9 +20,9 @@ from actors import messages as m
 from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.ids import RoomId
-from actors.ports import Cancellable, Eviction, Found, Ports, Refused
+from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
 from actors.records import Record, vacant
-from actors.recovery import RoomFailed, Wreckage, answer_poison
+from actors.recovery import RoomFailed, Wreckage, answer_poison, described
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
 from actors.turn import OweEviction, OweState
@@ -77,7 +77,7 @@ class RegistryActor(LoopActor):
     ) -> None:
         self._failed = True
         self._stop_waiting()
-        error, poison = _describe(exception_value), _describe(self.handling)
+        error, poison = described(exception_value), described(self.handling)
         self._ports.log.error("registry_restarted", error=error, poison=poison)
         answer_poison(self.handling)
         RegistryActor.start(self._ports, self._directory, mailbox=self.mailbox)
@@ -196,7 +196,7 @@ class RegistryActor(LoopActor):
                 room_id, epoch, self._ports, self.mailbox, stored=stored, mailbox=record.mailbox
             )
         except Exception as error:  # noqa: BLE001  # nobody knows what is in there
-            self._ports.log.error("room_not_loaded", room_id=room_id, error=_describe(error))
+            self._ports.log.error("room_not_loaded", room_id=room_id, error=described(error))
             self._directory.rooms.pop(room_id, None)
             raise Unavailable("the room cannot be loaded", retry_after_ms=5000) from None
         record.phase = Phase.LIVE
@@ -260,6 +260,7 @@ class RegistryActor(LoopActor):
     def _room_failed(self, message: RoomFailed) -> None:
         record = self._directory.rooms.get(message.room_id)
         if record is None:
+            self._record(message, RecordingReason.ROOM_LOST)
             return
         settings = self._ports.settings
         now_s = self._ports.clock.monotonic_s()
@@ -269,6 +270,7 @@ class RegistryActor(LoopActor):
         record.restarts_s = restarts_s
         if len(restarts_s) > settings.room_restarts_max:
             self._tell_operator("room_closed", message)
+            self._record(message, RecordingReason.ROOM_CLOSED)
             self._rest(record, message, now_s)
             return
         self._tell_operator("room_restarted", message)
@@ -284,9 +286,11 @@ class RegistryActor(LoopActor):
                 mailbox=record.mailbox,
             )
         except Exception as error:  # noqa: BLE001  # what is left cannot be made a room of
-            self._ports.log.error("room_lost", room_id=record.room_id, error=_describe(error))
+            self._ports.log.error("room_lost", room_id=record.room_id, error=described(error))
+            self._record(message, RecordingReason.ROOM_LOST)
             self._rest(record, message, now_s)
             return
+        self._record(message, RecordingReason.ROOM_RESTARTED)
         if isinstance(message.poison, m.Close):  # else it is still to be answered
             self._room_busy(m.RoomBusy(record.room_id))
 
@@ -322,6 +326,11 @@ class RegistryActor(LoopActor):
             empty.last_activity_ms = self._ports.clock.now_ms()
             self._ports.ledger.note(empty)
 
+    def _record(self, failure: RoomFailed, reason: RecordingReason) -> None:
+        """Have the failed room's last inputs written out."""
+        if failure.recording is not None:
+            self._ports.recordings.keep(replace(failure.recording, reason=reason))
+
     def _tell_operator(self, event: str, message: RoomFailed) -> None:
         wreckage = message.wreckage
         poisoned = getattr(message.poison, "outlet", None)
@@ -329,9 +338,9 @@ class RegistryActor(LoopActor):
             event,
             room_id=message.room_id,
             socket_id=poisoned.socket_id if poisoned is not None else None,
-            error=_describe(message.error),
+            error=described(message.error),
             roomState=wreckage.summary,
-            poison=None if message.poison is None else _describe(message.poison),
+            poison=None if message.poison is None else described(message.poison),
             lastOperations=[f"{kind} {key}" for kind, key in wreckage.operations],
         )
 
@@ -367,15 +376,6 @@ class RegistryActor(LoopActor):
 @dataclass(frozen=True, slots=True)
 class ReapDue:
     """Something that waits in the registry is due."""
-
-
-def _describe(thing: object) -> str:
-    """For the log: bounded, and whatever the thing's own repr does."""
-    try:
-        text = repr(thing)
-    except Exception as error:  # noqa: BLE001  # a repr is anybody's code
-        text = f"{type(thing).__name__} whose repr raised {type(error).__name__}"
-    return text[:1000]
 
 
 _HANDLERS: Final[dict[type, Callable[[RegistryActor, Any], None]]] = {

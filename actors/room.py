@@ -6,7 +6,6 @@ is in seating.py, what is kept of it in keeping.py. What raises there beyond a r
 the actor fails, and its supervisor starts a successor on the same mailbox (recovery.py).
 """
 
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -14,28 +13,18 @@ from actors import messages as m
 from actors.errors import Refusal
 from actors.history import History
 from actors.ids import RoomId, SocketId
-from actors.keeping import UNAWAITED, Keeping, reload, report_expired
-from actors.members import Member
-from actors.ports import Cancellable, Eviction, Ports, Refused
+from actors.keeping import UNAWAITED, Keeping, beginning, report_expired
+from actors.ports import Cancellable, Ports, Refused
 from actors.publication import Publication
+from actors.reconciling import reconcile
+from actors.recorder import recorder_of
 from actors.records import Record
-from actors.recovery import (
-    Checkpoint,
-    Grace,
-    RoomFailed,
-    Wreckage,
-    answer_poison,
-    orphans,
-    restore,
-    strangers,
-    summary_of,
-)
-from actors.room_state import LeaveReason, RoomState
+from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
 from actors.runtime import LoopActor, Mailbox
 from actors.seating import HANDLERS, Seating
 from actors.self_check import Suspicion, breaches
 from actors.timers import Graces, Ticker
-from actors.turn import OweAnswer, OweResumed, Turn
+from actors.turn import OweAnswer, Turn
 
 
 class RoomActor(LoopActor):
@@ -46,9 +35,9 @@ class RoomActor(LoopActor):
     """
 
     __slots__ = (
-        "_check_due", "_check_timer", "_checkpoint", "_counted", "_failed", "_graces", "_handled",
-        "_keeping", "_mark", "_moved", "_poison", "_ports", "_publication", "_registry",
-        "_reloaded", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
+        "_check_due", "_check_timer", "_checkpoint", "_counted", "_expired", "_failed", "_graces",
+        "_handled", "_keeping", "_mark", "_moved", "_movers", "_poison", "_ports", "_publication",
+        "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
         "_was_undone", "_wreckage", "members", "room_id", "state",
     )  # fmt: skip
 
@@ -72,17 +61,10 @@ class RoomActor(LoopActor):
         self._wreckage = wreckage
         self._poison = poison
         self._turn = wreckage.turn if wreckage else Turn()
-        self._reloaded = None if stored is None else reload(stored, room_id, epoch, ports)
-        self.members: dict[SocketId, Member] = {}
-        graces: Sequence[Grace] = ()
-        if wreckage is not None:
-            self.state = restore(wreckage, epoch, settings.players_max, clock.now_ms())
-            self.members, graces = wreckage.members, wreckage.graces
-        elif self._reloaded is not None:
-            self.state = self._reloaded.state
-            self.members, graces = self._reloaded.members, self._reloaded.graces
-        else:
-            self.state = RoomState(room_id, epoch, clock.now_ms(), settings.players_max)
+        begun = beginning(room_id, epoch, ports, wreckage, stored)
+        self.state: Final = begun.state
+        self.members: Final = begun.members
+        self._expired = begun.expired
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
         history = History(
             settings.history_events_max, settings.history_bytes_max, self.state.checksum()
@@ -93,7 +75,7 @@ class RoomActor(LoopActor):
             clock,
             settings.resume_grace_s,
             lambda: self.mailbox.tell(m.GraceEnded()),
-            graces,
+            begun.graces,
         )
         self._seating = Seating(
             self.state,
@@ -113,6 +95,8 @@ class RoomActor(LoopActor):
         self._check_timer: Cancellable | None = None
         self._check_due = False
         self._suspicion = Suspicion()
+        self._recorder = recorder_of(ports, self.state, self.members, self._graces)
+        self._movers: Final = self._recorder.movers
         self._reported_empty = False
         self._failed = False
 
@@ -125,15 +109,19 @@ class RoomActor(LoopActor):
             except Exception as error:
                 self._report(error, None)
                 raise
-        elif self._reloaded is not None:
-            reloaded, self._reloaded = self._reloaded, None
-            self._count()
-            if reloaded.expired:
-                report_expired(reloaded, self._ports)
-                self._keeping.note()
+            return
+        self._count()
+        self._begin_recording()
+        expired, self._expired = self._expired, []
+        if expired:
+            report_expired(expired, self.state, self._ports)
+            self._keeping.note()
 
     def on_receive(self, message: Any) -> Any:
         if type(message) is m.Move:  # by far the most frequent, and owes nobody anything
+            movers = self._movers
+            if movers is not None:
+                movers[message.outlet.socket_id] = None
             self._seating.move(message)
             return None
         handler = HANDLERS.get(type(message))
@@ -143,6 +131,8 @@ class RoomActor(LoopActor):
             self.postpone()
             return None
         self._mark = self._turn.mark()
+        self._seating.now_s = now_s = self._ports.clock.monotonic_s()
+        self._recorder.note(message, now_s)
         try:
             handler(self._seating, message)
         except Refusal as refusal:
@@ -156,7 +146,9 @@ class RoomActor(LoopActor):
 
     def on_turn_end(self) -> None:
         moved = self._ticker.take_due()
-        if self._keeping.must_commit(bool(moved), self._ticker.has_waiting()):
+        commits = self._keeping.must_commit(bool(moved), self._ticker.has_waiting())
+        self._recorder.end(commits)
+        if commits:
             self._moved = moved
             self._commit()
         else:
@@ -186,11 +178,12 @@ class RoomActor(LoopActor):
         elif not self._reported_empty:
             self._reported_empty = True
             self._registry.tell(m.RoomEmptied(self.room_id))
+        self._record()
 
     def on_stop(self) -> None:
         self._stop_timers()
         # They point back here: without this a reaped room would wait for the garbage collector.
-        del self._seating, self._ticker, self._graces, self._keeping
+        del self._seating, self._ticker, self._graces, self._keeping, self._recorder
 
     def on_failure(
         self,
@@ -219,6 +212,7 @@ class RoomActor(LoopActor):
             case m.Tick():
                 self._ticker.ticked()
             case m.SelfCheck(again):
+                self._recorder.check(message, self._ports.clock.monotonic_s())
                 # At the turn's end, when nobody is owed an answer.
                 self._check_due = self._check_due or self._suspicion.wants(again)
                 if not again:
@@ -239,6 +233,7 @@ class RoomActor(LoopActor):
             return
         claims = self._ports.roster.claims(self.room_id)
         found = breaches(self.state, self.members, claims, self._graces.all())
+        self._recorder.found(found)
         if self._suspicion.look(found, self.members):
             self._look_again()
         else:
@@ -250,7 +245,9 @@ class RoomActor(LoopActor):
     def _close(self) -> None:
         if not self._turn.is_empty():
             self.postpone()  # whoever left in this very turn is owed an answer before the end
-        elif self.state.players:
+            return
+        self._recorder.close(self._ports.clock.monotonic_s())
+        if self.state.players:
             self._reported_empty = False
             self._registry.tell(m.RoomBusy(self.room_id))
         else:
@@ -265,7 +262,6 @@ class RoomActor(LoopActor):
         self._failed = True
         self._stop_timers()
         state = self.state
-        summary = summary_of(state)
         self._registry.tell(
             RoomFailed(
                 self.room_id,
@@ -281,8 +277,9 @@ class RoomActor(LoopActor):
                     self._graces.all(),
                     self._seating.operations,
                     self._counted,
-                    summary,
+                    summary_of(state),
                 ),
+                self._recorder.cut_failed(error, poison, self._ports),
             )
         )
 
@@ -299,27 +296,10 @@ class RoomActor(LoopActor):
         self._recovered()
 
     def _reconcile(self) -> None:
-        """Hold what is left against what the sessions say, which is trusted."""
-        self._turn.changes.clear()
-        for member in strangers(self.state, self.members):
-            member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
-        now_ms = self._ports.clock.now_ms()
-        for socket_id in orphans(self.state, self.members):
-            self.state.leave(socket_id, LeaveReason.TIMEOUT, now_ms)
-        claims = {id(outlet): outlet for outlet in self._ports.roster.claims(self.room_id)}
-        answered = {id(owed.outlet) for owed in self._turn.owed}
-        for socket_id, member in self.members.items():
-            key = id(member.outlet)
-            if key in claims or (key in answered and member.outlet.alive):
-                self._seating.keep(socket_id, member)
-            else:
-                self._seating.lose(socket_id, member)
-        known = {id(member.outlet) for member in self.members.values()} | answered
-        known |= {id(owed.succeeds) for owed in self._turn.owed if isinstance(owed, OweResumed)}
-        for key, outlet in claims.items():
-            if key not in known:
-                outlet.evict(Eviction.CLOSED, "the room does not know this session")
-        self._turn.changes.clear()
+        clock = self._ports.clock
+        self._seating.now_s = clock.monotonic_s()
+        claims = self._ports.roster.claims(self.room_id)
+        reconcile(self.state, self.members, self._turn, self._seating, claims, clock.now_ms())
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
         self._count()
 
@@ -330,6 +310,24 @@ class RoomActor(LoopActor):
         self._turn.told()
         self._handled.clear()
         self._look_again()
+        self._begin_recording()
+
+    # -- what the flight recorder has
+
+    def _begin_recording(self) -> None:
+        checks = self._suspicion.asked(), self._check_due, self._was_undone
+        self._recorder.begin(checks, self._ports.clock)
+
+    def _record(self) -> None:
+        """All is told: write out what somebody is wrong about, and begin anew in good time."""
+        mistaken, self._publication.mistaken = self._publication.mistaken, None
+        if mistaken is not None:
+            self._recorder.tell_mistaken(mistaken, self._ports)
+        is_looking = self._suspicion.is_looking()
+        if not (is_looking or self.state.players):
+            self._recorder.forget()
+        if self._recorder.is_full() and not is_looking:
+            self._begin_recording()
 
     # -- commit first, publish after
 
@@ -343,22 +341,24 @@ class RoomActor(LoopActor):
     def _committed(self, done: bool) -> None:
         moved, self._moved = self._moved, []
         self._was_undone = not done
-        wreckage = self._wreckage
+        wreckage, now_s = self._wreckage, self._ports.clock.monotonic_s()
+        self._recorder.committed(done, now_s)
         if done and wreckage is not None:
             self._recovered()
         elif done:
             self._tell(moved)
         elif wreckage is not None:  # the members wait for the disk; who asked for something, not
-            self._keeping.undo(wreckage.checkpoint, self._graces, ())
+            self._keeping.undo(wreckage.checkpoint, self._graces, (), now_s)
             self._reconcile()
             self.end_turn()
             self._commit()
         else:
             for socket_id in moved:
                 self._ticker.note(socket_id)
-            again = self._keeping.undo(self._checkpoint, self._graces, self._handled)
+            again = self._keeping.undo(self._checkpoint, self._graces, self._handled, now_s)
             self._handled.clear()
             self._suspicion.drop()
+            self._record()
             # In the turn after this one: what else came meanwhile, and may need no disk at all,
             # does not share its fate.
             self.mailbox.put_back(again)

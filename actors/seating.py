@@ -53,6 +53,8 @@ class Seating:
         self._graces: Final = graces
         self._ticker: Final = ticker
         self.operations: Final = operations
+        self.now_s = 0.0
+        """When the message under way was taken up, monotonic."""
         self.laggards: list[Member] = []
         """Whose outlets took frames again after they had skipped moves."""
 
@@ -108,7 +110,7 @@ class Seating:
         serial = message.first_serial
         member = self._seat(message, serial)
         self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, True))
-        waited_s = self._ports.clock.monotonic_s() - message.asked_s
+        waited_s = self.now_s - message.asked_s
         player = self._state.players[outlet.socket_id]
         self._fact("player_joined", player, duration_ms=round(waited_s * 1000, 3))
 
@@ -221,7 +223,7 @@ class Seating:
         change = self._state.lose(socket_id, self._ports.clock.now_ms())
         member.hearing = Hearing.LOST
         if change is not None or not self._graces.awaits(member.outlet):
-            self._graces.begin(socket_id, member.outlet)
+            self._graces.begin(socket_id, member.outlet, self.now_s)
         if change is not None:
             self._changed(change)
             self._fact("player_lost", change.player)
@@ -246,7 +248,7 @@ class Seating:
             self.laggards.append(member)
 
     def grace_ended(self, message: m.GraceEnded) -> None:
-        while (grace := self._graces.take_ended()) is not None:
+        while (grace := self._graces.take_ended(self.now_s)) is not None:
             member = self._members.get(grace.socket_id)
             if (
                 member is not None
@@ -321,8 +323,7 @@ class Seating:
         that were seated since.
         """
         recall = self._ports.ledger.recall
-        now_s = self._ports.clock.monotonic_s()
-        if not recall.admits(message.stamp, message.socket_id, now_s):
+        if not recall.admits(message.stamp, message.socket_id, self.now_s):
             return None
         others = self._others_of(message.profile.person)
         stored = all(self._members[other].stamp == LONG_KEPT for other in others)
@@ -368,7 +369,7 @@ class Seating:
         """False when its connection is gone. Raises Unavailable after its deadline."""
         if not message.outlet.alive:
             return False
-        if self._ports.clock.monotonic_s() > message.deadline_s:
+        if self.now_s > message.deadline_s:
             raise Unavailable("the room took too long", retry_after_ms=1000)
         return True
 

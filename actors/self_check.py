@@ -34,6 +34,14 @@ class Suspicion:
         self._looks = 0
         self._asked = 0
 
+    def is_looking(self) -> bool:
+        """Something was seen, and is to be looked at again."""
+        return self._looks > 0
+
+    def asked(self) -> int:
+        """The number of the look that was asked for last."""
+        return self._asked
+
     def wants(self, again: int) -> bool:
         """Whether to look now: for a first time (0), or as was asked for last."""
         return again == self._asked if again else not self._looks

@@ -164,6 +164,13 @@ class Settings:
     room_closed_s: Annotated[float, Rule(_S, "how long such a room refuses joins: roomClosed",
         0, _DAY_S)] = 60
 
+    recorder_inputs_max: Annotated[int, Rule(_S, "inputs that a room remembers, to be written to "
+        "data_dir where it fails or a client is wrong about it; 0 is none", 0, 65_536)] = 256
+    recordings_max: Annotated[int, Rule(_S, "such files; beyond, the oldest is removed",
+        1, 1_000_000)] = 64
+    recording_interval_s: Annotated[float, Rule(_S, "a room is written for wrong clients once in "
+        "this time, and recordings_max files altogether", 0.01, _DAY_S)] = 60
+
     log_format: Annotated[LogFormat, Rule(_O, "json, console, or auto: console on a terminal, "
         "else json")] = LogFormat.AUTO
     log_level: Annotated[LogLevel, Rule(_O, "least level that is written")] = LogLevel.INFO

@@ -30,29 +30,29 @@ class Graces:
         self._timer: Cancellable | None = None
         self._wait()
 
-    def begin(self, socket_id: SocketId, outlet: Outlet) -> None:
+    def begin(self, socket_id: SocketId, outlet: Outlet, now_s: float) -> None:
         """`outlet` is the one that was lost: a later one means that the player came back."""
         if self._queue is None:
             self._queue = deque()
-        self._queue.append(Grace(self._clock.monotonic_s() + self.grace_s, socket_id, outlet))
+        self._queue.append(Grace(now_s + self.grace_s, socket_id, outlet))
         self._wait()
 
-    def take_ended(self) -> Grace | None:
-        """The oldest that is over by now; None when there is none (more), and the rest waits on.
+    def take_ended(self, now_s: float) -> Grace | None:
+        """The oldest over by `now_s`; None when there is none (more), and the rest waits on.
 
         One at a time: if handling one fails, the others still wait.
         """
         self._timer = None
-        if self._queue and self._queue[0].deadline_s <= self._clock.monotonic_s():
+        if self._queue and self._queue[0].deadline_s <= now_s:
             return self._queue.popleft()
         self._wait()
         return None
 
-    def end_now(self, socket_id: SocketId, outlet: Outlet) -> None:
+    def end_now(self, socket_id: SocketId, outlet: Outlet, now_s: float) -> None:
         """A grace that was over, and whose end was undone: it is over again."""
         if self._queue is None:
             self._queue = deque()
-        self._queue.appendleft(Grace(self._clock.monotonic_s(), socket_id, outlet))
+        self._queue.appendleft(Grace(now_s, socket_id, outlet))
         self.stop()
         self._wait()
 

@@ -23,7 +23,8 @@ from actors.directory import Directory
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
-from actors.ports import Census, Clock, Ledger, Log, Ports
+from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports
+from actors.recordings import FOLDER_NAME, FolderRecordings
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox
 from actors.settings import Durability, Settings
@@ -79,8 +80,9 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
 
 
 class Application:
-    """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept.
-    `new_name` gives a URL-safe text of so many random bytes.
+    """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept;
+    `recordings` is the folder for recordings of rooms, None where none are made. `new_name` gives
+    a URL-safe text of so many random bytes.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Application:
         version: str,
         store: tuple[StoreThread, Opened] | None = None,
         new_name: Callable[[int], str] = secrets.token_urlsafe,
+        recordings: Path | None = None,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
@@ -106,7 +109,20 @@ class Application:
         ledger: Ledger = Forgetful() if self.ledger is None else self.ledger
         roster = SessionRoster()
         encoder = WireEncoder(settings.players_max, settings.tick_ms)
-        ports = Ports(clock, encoder, roster, log, self.metrics, self.census, ledger, settings)
+        self.recordings: FolderRecordings | None = None
+        if recordings is not None:
+            self.recordings = FolderRecordings(recordings, settings, clock, log, self.metrics)
+        ports = Ports(
+            clock,
+            encoder,
+            roster,
+            log,
+            self.metrics,
+            self.census,
+            ledger,
+            settings,
+            self.recordings or UNRECORDED,
+        )
         self.directory: Final = Directory(Mailbox(settings.mailbox_messages_max), epoch=epoch)
         self.registry: Final = RegistryActor.start(
             ports, self.directory, mailbox=self.directory.registry
@@ -185,7 +201,15 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
             opened = await keeper.open(clock.now_ms())
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
-            app = Application(settings, log, clock, keys, version, (keeper, opened))
+            app = Application(
+                settings,
+                log,
+                clock,
+                keys,
+                version,
+                (keeper, opened),
+                recordings=data.path / FOLDER_NAME,
+            )
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
             app.keys = data.keys(make=False)  # they may have been rotated since
         app.metrics.watch_log(lambda: log.dropped_total)
@@ -233,6 +257,8 @@ async def _end(
         closing_s = max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S)
         with contextlib.suppress(TimeoutError, StoreFault):  # all is durable: nothing is lost
             await asyncio.wait_for(keeper.close(), closing_s)
+    if app.recordings is not None:
+        await app.recordings.close(max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S))
     await app.registry.stop()
     log.info("server_stopped", cutOff=cut)
     return 0 if stored else 1

@@ -21,6 +21,7 @@ _ERROR_CODES: Final = tuple(refusal.code for refusal in REFUSALS)
 _JOIN_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # From a write without a flush to the point where a stall is told.
 _COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_RECORDING_OUTCOMES: Final = ("written", "failed", "dropped")
 _STORE_ERROR_CODES: Final = ("store", "unusable", "full", "readOnly", "damaged")
 
 
@@ -94,6 +95,14 @@ class PrometheusMetrics:
             _STORE_ERROR_CODES,
         )
 
+        self._recordings = _labelled(
+            registry,
+            "vaultmeet_recordings",
+            "Recordings of rooms, by what became of them.",
+            "outcome",
+            _RECORDING_OUTCOMES,
+        )
+
     def player_joined(self) -> None:
         self._joins.inc()
 
@@ -124,6 +133,9 @@ class PrometheusMetrics:
 
     def store_failed(self, code: str) -> None:
         self._store_errors[code].inc()
+
+    def recording_ended(self, outcome: str) -> None:
+        self._recordings[outcome].inc()
 
     def watch_store(self, healthy: Callable[[], bool], rooms_waiting: Callable[[], int]) -> None:
         """Ask these for the store's gauges, at each scrape. Once a registry."""

@@ -5,6 +5,10 @@ Owns no rule; the logs of rooms and registry are held in their own tests.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
+
+from actors.ports import Recording
+from actors.stores.codec import dumps, loads
 
 
 class LogBroken(Exception):
@@ -60,6 +64,29 @@ class _Writer:
         self._log.lines.append(Line(self._level, event, room_id, socket_id, user_id, details))
 
 
+class FakeRecordings:
+    """Keeps what it is given, and what it reads as when it is read back."""
+
+    keeps = True
+
+    def __init__(self) -> None:
+        self.kept: list[Recording] = []
+
+    def keep(self, recording: Recording) -> None:
+        self.kept.append(recording)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Each as it would be written, and read back."""
+        return [read_back(recording) for recording in self.kept]
+
+
+def read_back(recording: Recording) -> dict[str, Any]:
+    """What is in the file that it would be written to."""
+    document = loads(dumps(recording.document()))
+    assert isinstance(document, dict)
+    return document
+
+
 @dataclass(slots=True)
 class FakeMetrics:
     """Counts by name, with its label where it has one: `player_left timeout`."""
@@ -95,6 +122,9 @@ class FakeMetrics:
         del seconds
         self.count["store_commits"] += 1
         self.count["store_records"] += records
+
+    def recording_ended(self, outcome: str) -> None:
+        self.count[f"recording_ended {outcome}"] += 1
 
     def store_failed(self, code: str) -> None:
         self.count[f"store_failed {code}"] += 1

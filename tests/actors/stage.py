@@ -18,7 +18,7 @@ from actors.registry import RegistryActor
 from actors.room import RoomActor
 from actors.runtime import Mailbox
 from actors.settings import Settings
-from tests.actors.fake_operator import FakeLog, FakeMetrics
+from tests.actors.fake_operator import FakeLog, FakeMetrics, FakeRecordings
 from tests.actors.fakes import FakeClock, FakeEncoder, FakeOutlet, FakeRoster
 
 ROOM: Final = RoomId("room")
@@ -48,6 +48,7 @@ class Stage:
         self.log: Final = FakeLog()
         self.metrics: Final = FakeMetrics()
         self.census: Final = Census()
+        self.recordings: Final = FakeRecordings()
         self.ports: Final = Ports(
             self.clock,
             self.encoder,
@@ -57,6 +58,7 @@ class Stage:
             self.census,
             self._ledger(),
             self.settings,
+            self.recordings,
         )
         self.directory: Final = self._directory()
         RegistryActor.start(self.ports, self.directory, mailbox=self.directory.registry)

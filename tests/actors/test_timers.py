@@ -28,14 +28,15 @@ class Waiting:
 
     def take(self) -> None:
         now_s = self.clock.monotonic_s()
-        self.ended += [(now_s, grace.socket_id) for grace in iter(self.graces.take_ended, None)]
+        while (grace := self.graces.take_ended(now_s)) is not None:
+            self.ended.append((now_s, grace.socket_id))
 
     def until(self, now_s: float) -> None:
         while self.clock.step(now_s):
             assert len(self.clock.waiting()) <= 1
 
     def lose(self, name: str) -> None:
-        self.graces.begin(SocketId(name), outlet(name))
+        self.graces.begin(SocketId(name), outlet(name), self.clock.monotonic_s())
 
 
 # -- graces
@@ -95,7 +96,10 @@ def test_a_successor_goes_on_waiting_for_what_its_predecessor_waited_for() -> No
     late.step(33)
     over = Graces(late, GRACE_S, lambda: None, left)
     assert late.waiting() == [33]
-    assert [grace.socket_id for grace in iter(over.take_ended, None)] == ["A"]
+    ended = over.take_ended(33)
+    assert ended is not None
+    assert ended.socket_id == "A"
+    assert over.take_ended(33) is None
 
 
 def test_stopped_graces_say_nothing_more() -> None:

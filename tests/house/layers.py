@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Where rooms are kept beyond their actors: on its thread, and in front of it.
     (
         "actors.ledger",
+        "actors.recordings",
         "actors.stores.keeper",
         "actors.stores.memory",
         "actors.stores.schema",
@@ -47,9 +48,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.members",
         "actors.messages",
         "actors.publication",
+        "actors.reconciling",
+        "actors.recorder",
         "actors.recovery",
+        "actors.reducing",
         "actors.seating",
         "actors.self_check",
+        "actors.story",
         "actors.timers",
         "actors.turn",
     ),
@@ -94,7 +99,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 HOMES: dict[str, frozenset[str]] = {
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
-    "pykka": frozenset({"actors.futures", "actors.runtime", "actors.stores.keeper"}),
+    "pykka": frozenset(
+        {"actors.futures", "actors.recordings", "actors.runtime", "actors.stores.keeper"}
+    ),
     "structlog": frozenset({"transport.log"}),
     "uvloop": frozenset({"transport.app"}),
     "websockets": frozenset({"transport.connection", "transport.handshake"}),
@@ -148,8 +155,10 @@ PURE: dict[str, frozenset[str]] = {
     "actors.ports": frozenset(),
     "actors.privacy": frozenset(),
     "actors.recall": frozenset(),
+    "actors.recorder": frozenset(),
     "actors.records": frozenset(),
     "actors.recovery": frozenset(),
+    "actors.reducing": frozenset(),
     "actors.room_state": frozenset(),
     "actors.self_check": frozenset(),
     "actors.setting_rules": frozenset(),
@@ -157,6 +166,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.settings": frozenset({"os", "pathlib", "sys"}),
     "actors.stores.memory": frozenset(),
     "actors.stores.port": frozenset(),
+    "actors.story": frozenset(),
     "actors.tokens": frozenset(),
     "actors.turn": frozenset(),
     "transport.admission": frozenset({"http"}),

@@ -1,0 +1,357 @@
+"""When a room is written out, and that it can be played again from what is written."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import messages as m
+from actors.history import Claim
+from actors.ids import RoomId, SocketId
+from actors.ports import Joined, Recording
+from actors.publication import Publication
+from actors.recovery import RoomFailed, Wreckage
+from actors.room import RoomActor
+from actors.room_state import LeaveReason, RoomState
+from actors.settings import Durability
+from tests.actors.fake_operator import read_back
+from tests.actors.fakes import FakeOutlet
+from tests.actors.kept_stage import KeptStage
+from tests.actors.recorded_lives import POISONED, Lives, cut, poisoned, replayed
+from tests.actors.stage import ROOM, Stage
+from tests.simulation.recordings import Replayed
+
+WRONG = Claim(frozenset({SocketId("nobody")}))
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, *methods: str) -> None:
+    """From now on these methods of a state raise where P is concerned, whoever calls them."""
+    for name in methods:
+        monkeypatch.setattr(RoomState, name, poisoned(getattr(RoomState, name)))
+
+
+def only(stage: Stage) -> Recording:
+    """The one recording that was written."""
+    (recording,) = stage.recordings.kept
+    return recording
+
+
+def played(stage: Stage) -> Replayed:
+    """What comes out of it."""
+    return replayed(only(stage))
+
+
+# -- crashes
+
+
+@pytest.mark.rule("O4.1", "O4.2")
+async def test_a_room_that_crashes_is_written_with_the_input_that_did_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the last one, and raises the same again."""
+    stage = Stage()
+    (a, p) = await stage.seat("A", "P")
+    poison(monkeypatch, "ready")
+    await stage.turn(m.Ready(a), m.Ready(p), m.Update(a, "Ann", None))
+    recording = only(stage)
+    document = read_back(recording)
+    assert document["reason"] == "room_restarted"
+    assert (document["inputs"][-1]["do"], document["inputs"][-1]["raised"]) == ("ready", True)
+    assert document["error"]["type"] == "Poisoned"
+    assert document["then"]["version"] == 4  # half-done, as it was
+    assert recording.inputs == 4
+    again = replayed(recording)
+    assert again.same, str(again)
+    assert again.raised == document["error"]["type"] + " in " + document["error"]["places"][-1]
+    assert "the same error as recorded" in str(again)
+
+
+@pytest.mark.rule("O4.1", "O4.2")
+@pytest.mark.parametrize("method", POISONED)
+async def test_whatever_raises_raises_again(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a handler, of a join, of the end of a grace; by a move, which leaves no input."""
+    stage = Stage()
+    await stage.seat("A", "B")
+    what: dict[str, Callable[[FakeOutlet], object]] = {
+        "join": stage.join,
+        "ready": m.Ready,
+        "update": lambda p: m.Update(p, "Poison", {"a": 1}),
+        "touch": lambda p: m.Say(p, "chat", "hi"),
+        "move": lambda p: m.Move(p, 1.0, 1.0),
+        "lose": m.Lost,
+        "leave": lambda p: m.Leave(p, LeaveReason.LEFT),
+    }
+    p = stage.outlet("P")
+    if method != "join":
+        (p,) = await stage.seat("P")
+    with monkeypatch.context() as broken:
+        poison(broken, method)
+        await stage.turn(what[method](p))
+        again = replayed(stage.recordings.kept[0])
+    assert again.same, str(again)
+    assert again.raised is not None
+    assert again.raised.startswith("Poisoned in ")
+
+
+@pytest.mark.rule("O4.2")
+async def test_a_fault_as_the_turn_ends_raises_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a turn in which nothing happened but moves."""
+    publish = Publication.publish_moves
+
+    def broken(self: Publication, moved: list[SocketId]) -> None:
+        if SocketId("P") in moved:
+            raise ArithmeticError("P moved")
+        publish(self, moved)
+
+    stage = Stage()
+    a, p = await stage.seat("A", "P")
+    monkeypatch.setattr(Publication, "publish_moves", broken)
+    await stage.turn(m.Move(a, 1, 1))
+    await stage.pass_time(1)
+    await stage.turn(m.Move(p, 1, 1))
+    document = read_back(only(stage))
+    assert document["inputs"][-1] == {"do": "end", "raised": True}
+    again = played(stage)
+    assert again.same, str(again)
+    assert "ArithmeticError" in str(again.raised)
+
+
+@pytest.mark.rule("O4.2")
+async def test_a_fault_that_depends_on_what_was_left_out_is_told_not_to_come_again() -> None:
+    """What was said is not in a recording; the replay says so, and all else is as it was."""
+    stage = Stage()
+    stage.encoder.poison = "poison"
+    (a,) = await stage.seat("A")
+    await stage.turn(m.Say(a, "chat", "poison"))
+    again = played(stage)
+    assert not again.same
+    assert again.found == again.expected
+    assert again.raised is None
+    assert "did not raise; recorded was Broken" in str(again)
+
+
+@pytest.mark.rule("O4.2")
+async def test_a_self_check_that_fails_fails_again() -> None:
+    """What the sessions said is in the recording, in every look."""
+    stage = Stage(self_check_s=5)
+    a, _ = await stage.seat("A", "B")
+    stage.roster.rise(ROOM, a)
+    await stage.pass_time(6)
+    document = read_back(only(stage))
+    assert document["error"]["type"] == "Inconsistent"
+    assert document["error"]["text"] == "player without session: A"
+    again = played(stage)
+    assert again.same, str(again)
+
+
+@pytest.mark.rule("O4.1")
+async def test_a_room_that_is_closed_is_written_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each restart, and the end."""
+    stage = Stage(room_restarts_max=2)
+    (p,) = await stage.seat("P")
+    poison(monkeypatch, "ready")
+    for _ in range(3):
+        await stage.turn(m.Ready(p))
+    reasons = [recording.reason.value for recording in stage.recordings.kept]
+    assert reasons == ["room_restarted", "room_restarted", "room_closed"]
+    assert all(replayed(recording).same for recording in stage.recordings.kept)
+
+
+@pytest.mark.rule("O4.1")
+async def test_a_room_that_cannot_be_restarted_is_written_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once, as lost."""
+
+    def broken(*_: Any) -> None:
+        raise ArithmeticError("nothing can be made of it")
+
+    stage = Stage()
+    (p,) = await stage.seat("P")
+    poison(monkeypatch, "ready")
+    monkeypatch.setattr(RoomState, "restore", broken)
+    await stage.turn(m.Ready(p))
+    assert [recording.reason.value for recording in stage.recordings.kept] == ["room_lost"]
+    assert stage.log.of("room_lost")
+
+
+@pytest.mark.rule("O4.1")
+async def test_a_room_that_fails_as_it_recovers_says_so() -> None:
+    """There is nothing to play: its story before was written when it failed before."""
+    stage = Stage()
+    stage.encoder.poison = "poison"
+    (a,) = await stage.seat("A")
+    stage.encoder.fail("state")
+    await stage.turn(m.Say(a, "chat", "poison"))
+    first, second = stage.recordings.kept
+    assert read_back(first)["base"] is not None
+    assert read_back(second)["base"] is None
+    again = replayed(second)
+    assert again.same
+    assert "nothing to play" in str(again)
+
+
+async def test_a_room_that_the_directory_has_lost_is_written_all_the_same() -> None:
+    """It cannot be restarted."""
+    stage = Stage()
+    await stage.seat("A")
+    room = stage.room()
+    error = ArithmeticError("late")
+    recording = room._recorder.cut_failed(error, None, stage.ports)
+    del stage.directory.rooms[ROOM]
+    wreckage = Wreckage(
+        ROOM, 1, 1, room._checkpoint, room._turn, room.members, (), (), 0, {"epoch": 1}
+    )
+    stage.directory.registry.tell(RoomFailed(ROOM, error, None, wreckage, recording))
+    await stage.turn()
+    assert only(stage).reason.value == "room_lost"
+
+
+async def test_a_state_too_damaged_to_be_read_does_not_keep_the_room_from_restarting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What can be written is."""
+    stage = Stage()
+    a, p = await stage.seat("A", "P")
+
+    def wreck(self: RoomState, *_: Any) -> None:
+        self._lines = cast(Any, None)
+        raise ArithmeticError("wrecked")
+
+    monkeypatch.setattr(RoomState, "ready", wreck)
+    await stage.turn(m.Ready(p))
+    assert a.take() == ["roomState roomRecovered v2: A P"]
+    assert read_back(only(stage))["then"]["checksum"] == "unknown"
+
+
+# -- clients that are wrong
+
+
+@pytest.mark.rule("O4.1", "O4.2")
+async def test_a_client_that_is_wrong_has_the_room_written_out() -> None:
+    """With what it claimed, in numbers; one that is right has not."""
+    stage = Stage()
+    a, b = await stage.seat("A", "B")
+    right = Claim(frozenset({SocketId("A"), SocketId("B")}))
+    await stage.turn(m.Validate(a, right))
+    assert stage.recordings.kept == []
+    await stage.turn(m.Ready(a), m.Validate(b, Claim(WRONG.players, 7, 1, "deadbeef")))
+    document = read_back(only(stage))
+    assert document["reason"] == "client_state_invalid"
+    assert document["claim"] == {
+        "socketId": "B",
+        "epoch": 7,
+        "version": 1,
+        "checksum": "deadbeef",
+        "missing": 2,
+        "unexpected": 1,
+    }
+    again = played(stage)
+    assert again.same, str(again)
+    assert document["then"]["version"] == 3
+
+
+async def test_many_that_are_wrong_in_one_turn_are_one_recording() -> None:
+    """The room is the same for all of them."""
+    stage = Stage()
+    outlets = await stage.seat("A", "B", "C")
+    await stage.turn(*(m.Validate(outlet, WRONG) for outlet in outlets))
+    assert read_back(only(stage))["claim"]["socketId"] == "A"
+
+
+async def test_nothing_is_written_of_what_was_undone() -> None:
+    """Who asked was told that it was not done; the next one who is wrong is."""
+    stage = KeptStage()
+    (a,) = await stage.seat("A")
+    stage.store.at_once = False
+    await stage.turn(m.Ready(a), m.Validate(a, WRONG))
+    stage.store.fail()
+    await stage.turn()
+    assert stage.recordings.kept == []
+    await stage.turn(m.Validate(a, WRONG))
+    assert played(stage).same
+
+
+# -- the same again, whatever happened
+
+
+@pytest.fixture
+def poisoned_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P is poison, for the rooms that live and for those that are played."""
+    poison(monkeypatch, "ready", "update", "touch", "leave")
+
+
+@pytest.mark.rule("O4.2")
+@pytest.mark.parametrize("seed", range(40))
+async def test_a_life_can_be_played_again_from_every_moment(
+    seed: int, poisoned_ready: None
+) -> None:
+    """Crashes, restarts, undone turns, graces, replacements, recalls; cut after each step."""
+    lives = Lives(seed)
+    await lives.live(40)
+    assert lives.cuts > 0
+
+
+@pytest.mark.rule("O4.2")
+@settings(max_examples=40)
+@given(seed=st.integers(1000, 2**32))
+def test_another_life_can_be_played_again_too(seed: int) -> None:
+    """Of healthy rooms, others in every run."""
+    asyncio.run(Lives(seed).live(30))
+
+
+@pytest.mark.rule("O4.2")
+@pytest.mark.parametrize("one_session_per_user", [False, True])
+async def test_who_is_recalled_is_recalled_again(one_session_per_user: bool) -> None:
+    """Its token alone seated it, and it replaced whom the store had."""
+    given: dict[str, Any] = {
+        "durability": Durability.FAST,
+        "one_session_per_user": one_session_per_user,
+    }
+    before = KeptStage(**given)
+    await before.seat("B", person="user-A")
+    await before.pass_time(1)
+    before.store.at_once = False
+    await before.pass_time(1)
+    (a,) = await before.seat("A")
+    stamp = a.answer_of(Joined).stamp
+    stage = await before.restart(**given)
+    again = stage.outlet("A")
+    await stage.turn(stage.resume(again, "A", version=1, epoch=1, stamp=stamp))
+    again.answer_of(Joined)
+    recording = cut(stage.room())
+    (resume,) = [step for step in read_back(recording)["inputs"] if step["do"] == "resume"]
+    assert set(resume["flags"]) == {"alive", "admitted", "newest"}
+    assert sorted(stage.room().state.players) == (["A"] if one_session_per_user else ["A", "B"])
+    assert replayed(recording).same, str(replayed(recording))
+
+
+async def test_lives_see_all_that_matters(poisoned_ready: None) -> None:
+    """The dice fall on everything that a recording must survive."""
+    seen: set[str] = set()
+    crashes = 0
+    for seed in range(40):
+        lives = Lives(seed, seen)
+        await lives.live(40)
+        crashes += lives.crashes
+    assert crashes >= 20
+    wanted = {
+        "join", "resume", "ready", "update", "say", "validate", "describe", "leave", "lost",
+        "heard", "drained", "kick", "graceEnded", "selfCheck", "moves", "join:late", "resume:late",
+        "join:heard", "resume:heard", "join:present", "drained:behind",
+        "end:undone", "end:durable", "end:pending", "base:players", "base:graces", "base:absent",
+    }  # fmt: skip
+    assert wanted <= seen, sorted(wanted - seen)
+
+
+async def test_two_rooms_are_recorded_apart() -> None:
+    """Each has its own story."""
+    stage = Stage()
+    await stage.seat("A")
+    await stage.seat("B", room_id=RoomId("other"))
+    rooms: list[RoomActor] = [stage.room(), stage.room(RoomId("other"))]
+    shown = [[one[0] for one in read_back(cut(room))["then"]["players"]] for room in rooms]
+    assert shown == [["A"], ["B"]]
