@@ -138,7 +138,7 @@ class RoomActor(LoopActor):
         except Refusal as refusal:
             self._turn.owed.append(OweAnswer(message.outlet, Refused(refusal)))
         except Exception:
-            self._turn.rewind(self._mark)
+            self._turn.rewind(self._mark, self.members)
             raise
         if type(message) in UNAWAITED and self._ports.ledger.keeps:
             self._handled.append(message)

@@ -341,11 +341,13 @@ class Seating:
     # -- inside
 
     def _remember(self, socket_id: SocketId) -> None:
-        """Note how the member was before the turn, where that may have to be undone."""
-        may_be_undone = self._ports.ledger.commits_first or self._turn.urgent
-        if may_be_undone and socket_id not in self._turn.before:
-            member = self._members.get(socket_id)
-            self._turn.before[socket_id] = member.copy() if member is not None else None
+        """Note how the member was before the message, and before the turn where that may have to
+        be undone.
+        """
+        turn = self._turn
+        earlier = turn.remember(socket_id, self._members.get(socket_id))
+        if self._ports.ledger.commits_first or turn.urgent:
+            turn.before.setdefault(socket_id, earlier)
 
     def _touch(self, socket_id: SocketId) -> None:
         """Its tokens change: to be kept, although no event says so."""

@@ -107,6 +107,10 @@ class Turn:
     """Members with a new token number, or a proof of one: to be kept, though nobody sees it."""
     before: dict[SocketId, Member | None] = field(default_factory=dict)
     """Members as they were before the turn (None: not there), where it may have to be undone."""
+    half: dict[SocketId, tuple[Member, Member] | None] = field(default_factory=dict)
+    """Members that the message under way touches, each with a copy from before it (None: not
+    there): should it fail half-way, it leaves no trace in them.
+    """
     recalled: list[SocketId] = field(default_factory=list)
     """Seated by their tokens alone."""
     has_fresh: bool = False
@@ -117,11 +121,25 @@ class Turn:
 
     def mark(self) -> tuple[int, int, int]:
         """Where a message's part begins, for `rewind`."""
+        self.half.clear()
         return len(self.changes), len(self.owed), len(self.facts)
 
-    def rewind(self, mark: tuple[int, int, int]) -> None:
-        """Forget what a message that failed half-way left here."""
+    def remember(self, socket_id: SocketId, member: Member | None) -> Member | None:
+        """To be called before a message changes `member`: how it was before the message."""
+        if socket_id not in self.half:
+            self.half[socket_id] = None if member is None else (member, member.copy())
+        was = self.half[socket_id]
+        return None if was is None else was[1]
+
+    def rewind(self, mark: tuple[int, int, int], members: dict[SocketId, Member]) -> None:
+        """Forget what a message that failed half-way left here, and in `members`."""
         del self.changes[mark[0] :], self.owed[mark[1] :], self.facts[mark[2] :]
+        for socket_id, was in self.half.items():
+            if was is None:
+                members.pop(socket_id, None)
+            else:
+                members[socket_id] = was[0]
+                was[0].become(was[1])
 
     def is_empty(self) -> bool:
         return not (self.changes or self.owed or self.items or self.touched)

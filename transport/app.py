@@ -23,7 +23,7 @@ from actors.directory import Directory
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
-from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports
+from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports, Recordings
 from actors.recordings import FOLDER_NAME, FolderRecordings
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox
@@ -81,8 +81,8 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
 
 class Application:
     """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept;
-    `recordings` is the folder for recordings of rooms, None where none are made. `new_name` gives
-    a URL-safe text of so many random bytes.
+    `recordings` makes what keeps recordings of rooms, None where none are made. `new_name` gives a
+    URL-safe text of so many random bytes.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Application:
         version: str,
         store: tuple[StoreThread, Opened] | None = None,
         new_name: Callable[[int], str] = secrets.token_urlsafe,
-        recordings: Path | None = None,
+        recordings: Callable[[PrometheusMetrics], Recordings] | None = None,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
@@ -109,9 +109,7 @@ class Application:
         ledger: Ledger = Forgetful() if self.ledger is None else self.ledger
         roster = SessionRoster()
         encoder = WireEncoder(settings.players_max, settings.tick_ms)
-        self.recordings: FolderRecordings | None = None
-        if recordings is not None:
-            self.recordings = FolderRecordings(recordings, settings, clock, log, self.metrics)
+        self.recordings: Recordings = UNRECORDED if recordings is None else recordings(self.metrics)
         ports = Ports(
             clock,
             encoder,
@@ -121,7 +119,7 @@ class Application:
             self.census,
             ledger,
             settings,
-            self.recordings or UNRECORDED,
+            self.recordings,
         )
         self.directory: Final = Directory(Mailbox(settings.mailbox_messages_max), epoch=epoch)
         self.registry: Final = RegistryActor.start(
@@ -208,7 +206,9 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                 keys,
                 version,
                 (keeper, opened),
-                recordings=data.path / FOLDER_NAME,
+                recordings=lambda metrics: FolderRecordings(
+                    data.path / FOLDER_NAME, settings, clock, log, metrics
+                ),
             )
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
             app.keys = data.keys(make=False)  # they may have been rotated since
@@ -257,7 +257,7 @@ async def _end(
         closing_s = max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S)
         with contextlib.suppress(TimeoutError, StoreFault):  # all is durable: nothing is lost
             await asyncio.wait_for(keeper.close(), closing_s)
-    if app.recordings is not None:
+    if isinstance(app.recordings, FolderRecordings):
         await app.recordings.close(max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S))
     await app.registry.stop()
     log.info("server_stopped", cutOff=cut)

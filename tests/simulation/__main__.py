@@ -14,12 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.simulation.play import Outcome, play
+from tests.simulation.recordings import read, replay
 from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.story import STEPS, Story, make, parse
 
 STORIES_AT_ONCE = 16
 FAILURES_MAX = 10
 """After so many kinds of broken promises it is not worth going on."""
+
+
+_SUMMED = (
+    "steps", "faults", "looks", "frames", "events", "deliveries", "deaths", "raised", "replayed",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,7 +101,16 @@ def _told(seed_and_steps: tuple[str, int]) -> Outcome:
 
 
 def _add(sums: Counter[str], outcome: Outcome) -> None:
-    for name in ("steps", "faults", "looks", "frames", "events", "deliveries", "deaths"):
+    for name in (
+        "steps",
+        "faults",
+        "looks",
+        "frames",
+        "events",
+        "deliveries",
+        "deaths",
+        "replayed",
+    ):
         sums[name] += getattr(outcome, name)
     sums["raised"] += outcome.raised
     sums["lost writes"] += outcome.lost_writes
@@ -121,7 +136,9 @@ def _explain(outcome: Outcome, keep: Path | None) -> None:
 
 
 def _replay(path: Path) -> int:
-    raise NotImplementedError(path)
+    replayed = replay(read(path))
+    _say(str(replayed))
+    return 0 if replayed.same else 1
 
 
 if __name__ == "__main__":

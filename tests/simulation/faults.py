@@ -27,6 +27,8 @@ class Fuse:
     left: int = 0
     burnt: int = 0
     """How often something was made to raise."""
+    burnt_where: str = ""
+    """At which place that was last."""
 
     def light(self, where: str, passages: int) -> None:
         self.where, self.left = where, passages
@@ -36,7 +38,7 @@ class Fuse:
         if self.where == where:
             self.left -= 1
             if self.left <= 0:
-                self.where = ""
+                self.where, self.burnt_where = "", where
                 self.burnt += 1
                 raise Planted(where)
 

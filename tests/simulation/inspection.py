@@ -76,6 +76,8 @@ class Inspection:
     def _look_at_alarms(self) -> None:
         world = self._world
         assert not world.loop.faults, world.loop.faults[0]
+        different = world.recordings.different
+        assert different is None, f"a recording came out otherwise: {different}"
         life = world.machine.life
         if life is None:
             return

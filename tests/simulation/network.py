@@ -11,6 +11,7 @@ reading that pauses, an orderly end, an abort. Knows no WebSocket.
 
 import asyncio
 import random
+import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,12 +50,23 @@ class Listening:
         self.make: Final[Callable[[], asyncio.Protocol]] = make
         self.sockets: Final = [ListeningSocket(address)]
 
+    def is_serving(self) -> bool:
+        return self.address in self._network.listening
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._network.loop
+
     def close(self) -> None:
         self._network.listening.pop(self.address, None)
+
+    async def wait_closed(self) -> None:
+        """There is nothing to wait for."""
 
 
 class ListeningSocket:
     """What a server asks of its socket."""
+
+    family: Final = socket.AF_INET
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address: Final = address

@@ -38,6 +38,8 @@ class Outcome:
     """How often bytes reached an end of a link."""
     deaths: int = 0
     lost_writes: int = 0
+    replayed: int = 0
+    """Recordings of rooms."""
     raised: int = 0
     simulated_s: float = 0.0
     digest: str = ""
@@ -80,6 +82,7 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
             outcome.deliveries = loop.network.deliveries
             outcome.deaths, outcome.lost_writes = world.deaths, world.lost_writes
             outcome.raised = fuse.burnt
+            outcome.replayed = world.recordings.replayed
             outcome.simulated_s = loop.time() - began_s
             outcome.digest = world.digest()
 

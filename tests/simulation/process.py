@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.keys import KeyRing, derived
-from actors.ports import Cancellable
+from actors.ports import Cancellable, Recordings
 from actors.room import RoomActor
 from actors.settings import Durability, Settings
 from tests.simulation.disk import SimulatedStore, UnflushedDisk, Weather
@@ -103,7 +103,13 @@ class MortalLog:
 class Machine:
     """Where the server's processes live, one after another: the disk, the wall clock, the keys."""
 
-    def __init__(self, loop: SimulatedLoop, settings: Settings, rng: random.Random) -> None:
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        settings: Settings,
+        rng: random.Random,
+        recordings: Recordings,
+    ) -> None:
         self._loop: Final = loop
         self.settings: Final = settings
         self._rng: Final = rng
@@ -112,6 +118,7 @@ class Machine:
         self.disk: Final = UnflushedDisk(flush=settings.durability is Durability.JOURNAL)
         self.keys: KeyRing = derived(b"a key for all lives")
         self.watched: Final[dict[str, Callable[[Line], object]]] = {}
+        self.recordings: Final = recordings
         self.lives = 0
         self.life: Life | None = None
         self.began_s = 0.0
@@ -159,6 +166,7 @@ class Life:
             "1.2.3",
             store,
             new_name=lambda size: next(names),
+            recordings=lambda metrics: machine.recordings,
         )
 
     def end(self, *, silent: bool) -> None:

@@ -18,6 +18,7 @@ from tests.simulation.faults import Fuse
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.person import Person
 from tests.simulation.process import Life, Line, Machine
+from tests.simulation.replaying import Replaying
 from tests.simulation.story import NAMES
 from tests.simulation.websocket import ClientSocket
 
@@ -31,7 +32,9 @@ class World:
         self.loop: Final = loop
         self.settings: Final = settings
         self.fuse: Final = fuse
-        self.machine: Final = Machine(loop, settings, random.Random(f"{seed}/machine"))
+        self.recordings: Final = Replaying(fuse)
+        chance = random.Random(f"{seed}/machine")
+        self.machine: Final = Machine(loop, settings, chance, self.recordings)
         commits_first = settings.durability is Durability.JOURNAL
         self._told_s: Final = 3 * settings.commit_timeout_s if commits_first else 0.0
         self.chronicle: Final = Chronicle(settings.resume_grace_s, self._told_late)

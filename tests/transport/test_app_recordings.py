@@ -9,6 +9,7 @@ import pytest
 
 from actors.keys import derived
 from actors.room_state import RoomState
+from actors.recordings import FolderRecordings
 from tests.simulation.recordings import read, replay
 from tests.transport.test_app import PATIENCE_S, House
 from transport.app import Application
@@ -28,7 +29,9 @@ class RecordedHouse(House):
             derived(b"k" * 32),
             "1.2.3",
             new_name=lambda size: f"S{next(names)}",
-            recordings=self.folder,
+            recordings=lambda metrics: FolderRecordings(
+                self.folder, self.settings, self.clock, self.log, metrics
+            ),
         )
 
 
@@ -67,7 +70,7 @@ def test_what_sessions_did_to_a_room_that_crashed_is_played_again(
         )
         assert heard[-1]["type"] == "roomGameSpaceResumed"
         await house.said(ann, type="updatePlayer", displayName="Ann")
-        assert house.app.recordings is not None
+        assert isinstance(house.app.recordings, FolderRecordings)
         assert await house.app.recordings.close(PATIENCE_S)
         await house.app.registry.stop()
 
