@@ -107,7 +107,9 @@ class StoreLedger:
     ) -> None:
         self.commits_first: Final = settings.durability is Durability.JOURNAL
         now_s = clock.monotonic_s()
-        self.recall: Final = Recall(opened.gaps, opened.recalled, now_s + settings.resume_grace_s)
+        self.recall: Final = Recall(
+            opened.gaps, opened.recalled, opened.run, now_s + settings.resume_grace_s
+        )
         self._store: Final = store
         self._clock: Final = clock
         self._settings: Final = settings

@@ -227,4 +227,4 @@ def test_spent_tokens_stay_spent_though_the_record_that_says_so_is_given_up() ->
     desk.store.do()
     desk.pass_time(0.05)
     desk.store.do()
-    assert desk.disk.recalled == {X}
+    assert desk.disk.recalled == {X: desk.disk.run}
