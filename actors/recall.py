@@ -67,6 +67,10 @@ class Recall:
         """It was seated again: should it leave, its token is spent, and all of earlier runs."""
         self._recalled[socket_id] = self._run
 
+    def seated(self, socket_id: SocketId) -> bool:
+        """This run has seated it again."""
+        return self._recalled.get(socket_id) == self._run
+
     def undo(self, socket_id: SocketId) -> None:
         """It was not seated after all: what is spent is what was spent before this run."""
         before = self._before.get(socket_id)

@@ -60,7 +60,10 @@ def test_a_token_from_before_the_run_that_seated_its_player_again_is_spent(
 def test_who_was_seated_again_is_not_admitted_again_unless_it_was_undone() -> None:
     """Others are; an undo of somebody unknown changes nothing."""
     recall = Recall(GAPS, {}, RUN, UNTIL_S)
+    assert not recall.seated(A)
     recall.note(A)
+    assert recall.seated(A)
+    assert not recall.seated(C)
     assert not recall.admits(Stamp(3, 11), A, 0.0)
     assert not recall.admits(Stamp(5, 11), A, 0.0)
     assert recall.admits(Stamp(3, 11), C, 0.0)
@@ -79,6 +82,7 @@ def test_an_undo_gives_back_what_was_spent_in_earlier_runs(times: int) -> None:
     assert not recall.admits(Stamp(5, 1), A, 0.0)
     for _ in range(times):
         recall.undo(A)
+    assert not recall.seated(A)
     assert recall.admits(Stamp(5, 1), A, 0.0)
     assert not recall.admits(Stamp(3, 11), A, 0.0)
     recall.note(A)

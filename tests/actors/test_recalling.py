@@ -215,6 +215,28 @@ async def test_a_second_recall_that_is_undone_leaves_void_what_the_first_one_mad
     assert (await back(stage, "A", stamp=newest)).answer_of(Joined).serial == 2
 
 
+@pytest.mark.rule("P1.1", "P2.2")
+async def test_a_recall_that_took_too_long_to_store_spends_nothing() -> None:
+    """It is not written, and the next run may try."""
+    stage, stamps = await unflushed("A")
+    stage = await stage.restart(durability=Durability.JOURNAL, commit_timeout_s=2)
+    await stage.seat("Z", room_id=OTHER)
+    stage.store.at_once = False
+    z = stage.members(OTHER)[0]
+    await stage.turn(m.Ready(z))
+    assert stage.store.waits == ["write"]
+    a = stage.outlet("A")
+    await stage.turn(stage.resume(a, "A", version=1, epoch=1, stamp=stamps[A]))
+    await stage.pass_time(2.5)
+    assert a.take() == ["refused unavailable"]
+    while stage.store.waits:
+        stage.store.do()
+        await stage.pass_time(0.1)
+    assert stage.disk.recalled == {}
+    stage = await stage.restart()
+    assert (await back(stage, "A", stamp=stamps[A])).answer_of(Joined).serial == 2
+
+
 @pytest.mark.rule("P4.4")
 async def test_nobody_is_recalled_after_the_grace() -> None:
     """Whether or not the room is open."""
