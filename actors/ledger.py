@@ -107,7 +107,9 @@ class StoreLedger:
     ) -> None:
         self.commits_first: Final = settings.durability is Durability.JOURNAL
         now_s = clock.monotonic_s()
-        self.recall: Final = Recall(opened.gaps, opened.recalled, now_s + settings.resume_grace_s)
+        self.recall: Final = Recall(
+            opened.gaps, opened.recalled, opened.run, now_s + settings.resume_grace_s
+        )
         self._store: Final = store
         self._clock: Final = clock
         self._settings: Final = settings
@@ -165,7 +167,8 @@ class StoreLedger:
 
     def note(self, record: Record) -> Stamp:
         if self._spent:
-            record.recalled += self._spent.pop(record.room_id, ())
+            spent = self._spent.pop(record.room_id, ())
+            record.recalled += tuple(filter(self.recall.seated, spent))  # others were undone
         if self._known is not None:
             self._known.add(record.room_id)
             if len(self._known) > _ROOMS_KNOWN_MAX:
@@ -256,6 +259,8 @@ class StoreLedger:
             for room_id, record in flying.items():
                 if room_id not in undone:
                     self._wait_again(record)
+                else:
+                    self._keep_spent(record)
             self._failed(fault)
             self._held_back = True
             self._flush_later(self._settings.store_retry_s)
@@ -319,8 +324,8 @@ class StoreLedger:
         grounded = {commit.room_id for commit in late if commit.mark == self._mark}
         for room_id in grounded:  # not even under way: it never is, and what is noted next may be
             dropped = self._waiting.pop(room_id, None)
-            if dropped is not None and dropped.recalled:
-                self._spent[room_id] = dropped.recalled
+            if dropped is not None:
+                self._keep_spent(dropped)
         self._commits = deque(
             commit
             for commit in self._commits
@@ -335,6 +340,10 @@ class StoreLedger:
             self._commit_timer = self._clock.call_later(
                 max(0.0, waiting_s[0] - now_s), self._give_up
             )
+
+    def _keep_spent(self, dropped: Record) -> None:
+        if dropped.recalled:
+            self._spent[dropped.room_id] = self._spent.get(dropped.room_id, ()) + dropped.recalled
 
     # -- trouble
 

@@ -7,9 +7,13 @@ who were told that they sit. Their tokens are signed and say in which batch of w
 seated (`Stamp`). A batch that never became durable is a gap; who was seated in a gap is seated
 again. A batch that is durable is known with all that came of it: who is not in the store now has
 left, timed out or was removed, and stays out. This holds while the grace since the start runs.
+
+Who was seated again may leave, and its token is of a gap for all that. So it is kept which run
+seated it again: its tokens of runs before that one are spent. Those that it was given in that run
+or a later one are judged by their batches alone, as anybody's are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from actors.ids import SocketId
@@ -22,17 +26,23 @@ GAPS_MAX: Final = 64
 class Recall:
     """`gaps` has for each earlier run whose tokens may still come its newest durable mark.
 
-    `recalled` are those whom this has seated already, in this run or an unfinished one before.
-    `until_s` (monotonic) is the end of the grace since the start.
+    `recalled` has for each whom an unfinished run before has seated already the newest that did.
+    `run` is the present one, `until_s` (monotonic) the end of the grace since its start.
     """
 
-    __slots__ = ("_gaps", "_recalled", "until_s")
+    __slots__ = ("_before", "_gaps", "_recalled", "_run", "until_s")
 
     def __init__(
-        self, gaps: Mapping[int, int], recalled: Iterable[SocketId], until_s: float
+        self,
+        gaps: Mapping[int, int],
+        recalled: Mapping[SocketId, int],
+        run: int,
+        until_s: float,
     ) -> None:
         self._gaps: Final = dict(gaps)
-        self._recalled: Final = set(recalled)
+        self._before: Final = dict(recalled)
+        self._recalled: Final = dict(recalled)
+        self._run: Final = run
         self.until_s: Final = until_s
 
     def is_open(self, now_s: float) -> bool:
@@ -45,7 +55,7 @@ class Recall:
         return (
             durable is not None
             and stamp.mark > durable
-            and socket_id not in self._recalled
+            and stamp.run >= self._recalled.get(socket_id, 0)
             and self.is_open(now_s)
         )
 
@@ -54,13 +64,21 @@ class Recall:
         return stamp.run == max(self._gaps, default=0)
 
     def note(self, socket_id: SocketId) -> None:
-        """It was seated again: should it leave, its token is spent."""
-        self._recalled.add(socket_id)
+        """It was seated again: should it leave, its token is spent, and all of earlier runs."""
+        self._recalled[socket_id] = self._run
+
+    def seated(self, socket_id: SocketId) -> bool:
+        """This run has seated it again."""
+        return self._recalled.get(socket_id) == self._run
 
     def undo(self, socket_id: SocketId) -> None:
-        """It was not seated after all."""
-        self._recalled.discard(socket_id)
+        """It was not seated after all: what is spent is what was spent before this run."""
+        before = self._before.get(socket_id)
+        if before is None:
+            self._recalled.pop(socket_id, None)
+        else:
+            self._recalled[socket_id] = before
 
 
-NOBODY: Final = Recall({}, (), float("-inf"))
+NOBODY: Final = Recall({}, {}, 0, float("-inf"))
 """Of a server that keeps nothing."""

@@ -42,7 +42,7 @@ LONG_KEPT: Final = Stamp(0, 0)
 class Record:
     """How `room_id` is as of `version`. Not `whole`: `rows` are the players that became different
     (None: gone), and what is not named is as before. `spots` are positions newer than the rows.
-    `recalled` are those seated here by their tokens alone.
+    `recalled` are those seated here by their tokens alone, in the run that writes the record.
     """
 
     room_id: RoomId

@@ -23,7 +23,7 @@ class MemoryDisk:
     mark: int = 0
     epoch: int = 0
     gaps: dict[int, int] = field(default_factory=dict)
-    recalled: set[SocketId] = field(default_factory=set)
+    recalled: dict[SocketId, int] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -46,7 +46,7 @@ class MemoryStore:
             disk.mark,
             epoch,
             dict(disk.gaps),
-            frozenset(disk.recalled),
+            dict(disk.recalled),
             rooms=frozenset(disk.rooms) if len(disk.rooms) <= ROOMS_TOLD_MAX else None,
         )
 
@@ -66,7 +66,7 @@ class MemoryStore:
         disk.rooms.update(bodies)
         for record in batch.records:
             disk.epoch = max(disk.epoch, record.epoch)
-            disk.recalled.update(record.recalled)
+            disk.recalled |= dict.fromkeys(record.recalled, disk.run)
         disk.mark = batch.mark
 
     def settle(self) -> None:

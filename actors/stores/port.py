@@ -66,14 +66,15 @@ class Opened:
     they are too many to tell. `run` is this one's number, above all before; `mark`
     the newest durable one and `epoch` above that of any room before, whatever became of its record
     and of the clock: this run's rooms have those that follow, EPOCHS_A_RUN of them. `gaps` and
-    `recalled` are for `Recall`. `remarks` are what the operator should know, in sentences.
+    `recalled` (with the newest run that wrote so of each) are for `Recall`. `remarks` are what the
+    operator should know, in sentences.
     """
 
     run: int
     mark: int
     epoch: int
     gaps: Mapping[int, int] = field(default_factory=dict)
-    recalled: frozenset[SocketId] = frozenset()
+    recalled: Mapping[SocketId, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     rooms: frozenset[RoomId] | None = None
 

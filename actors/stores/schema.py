@@ -6,7 +6,7 @@ file; each runs in one transaction, so a file is at one version or the other, ne
     facts      single values by name
     journal    one row a write, in order: what became different. Append-only, no further index
     rooms      one row a room: how it was when the journal was last folded into it
-    recalled   whom a token alone has seated since the start, while that matters
+    recalled   whom a token alone has seated, and in which run last, while that matters
     set_aside  what could not be read, for the operator
 """
 
@@ -32,6 +32,21 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             "CREATE TABLE set_aside (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
             " place TEXT NOT NULL, body BLOB NOT NULL) STRICT"
         ),
+    ),
+    (
+        "ALTER TABLE recalled RENAME TO recalled_before",
+        (
+            "CREATE TABLE recalled (socket TEXT PRIMARY KEY, run INTEGER NOT NULL)"
+            " STRICT, WITHOUT ROWID"
+        ),
+        # Nobody knows the run: it is taken for the one that begins now, so that all tokens that
+        # these players have stay spent.
+        (
+            "INSERT INTO recalled (socket, run) SELECT socket,"
+            " coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'run'), 0) + 1"
+            " FROM recalled_before"
+        ),
+        "DROP TABLE recalled_before",
     ),
 )
 VERSION: Final = len(MIGRATIONS)

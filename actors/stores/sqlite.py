@@ -76,6 +76,7 @@ class SqliteStore:
         self._fresh_bytes = 0
         self._frozen: dict[RoomId, Record] = {}
         self._frozen_until = 0
+        self._run = 0
         self._seq = 0
         self._mark = 0
         self._epoch = 0
@@ -132,7 +133,7 @@ class SqliteStore:
                 self._keep_facts(connection, run=run, epoch=reserved, gaps=gaps_text)
             if not self._flush:
                 connection.execute("PRAGMA synchronous = NORMAL")
-        self._rooms, self._mark, self._epoch = found.rooms, found.mark, reserved
+        self._run, self._rooms, self._mark, self._epoch = run, found.rooms, found.mark, reserved
         self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
         self._fresh = merged(found.records)
         self._is_open = True
@@ -165,7 +166,9 @@ class SqliteStore:
             body_of(batch.records[at : at + _ROW_RECORDS_MAX])
             for at in range(0, len(batch.records), _ROW_RECORDS_MAX)
         ]
-        recalled = [socket_id for record in batch.records for socket_id in record.recalled]
+        recalled = [
+            (socket_id, self._run) for record in batch.records for socket_id in record.recalled
+        ]
         rows = [
             (seq, batch.mark, checksum(f"journal {seq}", body), body)
             for seq, body in enumerate(bodies, self._seq + 1)
@@ -178,8 +181,9 @@ class SqliteStore:
                 with transaction(connection):
                     connection.executemany(insert, rows)
                     connection.executemany(
-                        "INSERT OR IGNORE INTO recalled (socket) VALUES (?)",
-                        [(socket_id,) for socket_id in recalled],
+                        "INSERT INTO recalled (socket, run) VALUES (?, ?)"
+                        " ON CONFLICT (socket) DO UPDATE SET run = max(run, excluded.run)",
+                        recalled,
                     )
         self._seq += len(rows)
         self._mark = batch.mark

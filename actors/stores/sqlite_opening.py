@@ -40,7 +40,7 @@ class Contents:
     epoch: int = 0
     rooms: int = 0
     gaps: dict[int, int] = field(default_factory=dict)
-    recalled: frozenset[SocketId] = frozenset()
+    recalled: dict[SocketId, int] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     last_seq: int = 0
     journal_bytes: int = 0
@@ -97,8 +97,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def read(path: Path, connection: sqlite3.Connection) -> Contents:
     """All but the rows of the rooms. Raises StoreDamaged."""
     contents = _facts(path, connection)
-    recalled = connection.execute("SELECT socket FROM recalled").fetchall()
-    contents.recalled = frozenset(SocketId(row[0]) for row in recalled)
+    recalled = connection.execute("SELECT socket, run FROM recalled").fetchall()
+    contents.recalled = {SocketId(socket_id): run for socket_id, run in recalled}
     rows = connection.execute("SELECT seq, mark, checksum, body FROM journal ORDER BY seq")
     for seq, mark, stated, body in rows:
         contents.last_seq, contents.mark = seq, max(contents.mark, mark)

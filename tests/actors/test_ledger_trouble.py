@@ -213,18 +213,33 @@ def test_a_settling_that_fails_is_tried_again_and_is_no_trouble() -> None:
     assert desk.disk.gaps == {}
 
 
-def test_spent_tokens_stay_spent_though_the_record_that_says_so_is_given_up() -> None:
-    """The room's next record says it."""
-    desk = Desk(commit_timeout_s=2, resume_grace_s=1000)
+@pytest.mark.parametrize("undone", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_spent_tokens_stay_spent_though_the_record_that_says_so_is_dropped(
+    fails: bool, undone: bool
+) -> None:
+    """The room's next record says it, but not of whom the turn that was undone had seated."""
+    desk = Desk(commit_timeout_s=2, resume_grace_s=1000, store_retry_s=1)
     desk.ledger.note(record(B, 1, whole=True))
     desk.ledger.flush()
-    spending = record(A, 2, X=ROW)
-    spending.recalled = (X,)
-    desk.ledger.note(spending)
-    desk.commit(record(A, 3, Y=ROW))
-    desk.pass_time(2)
+    for socket_id, write in ((X, desk.ledger.note), (Y, desk.commit)):
+        spending = record(A, 2)
+        spending.rows[socket_id] = ROW
+        spending.recalled = (socket_id,)
+        desk.ledger.recall.note(socket_id)
+        write(spending)
+    if fails:
+        desk.store.do()
+        desk.store.fail()
+    else:
+        desk.pass_time(2)
+    if undone:
+        desk.ledger.recall.undo(Y)
     desk.ledger.note(record(A, 2, whole=True, X=ROW))
-    desk.store.do()
-    desk.pass_time(0.05)
-    desk.store.do()
-    assert desk.disk.recalled == {X}
+    desk.pass_time(1)
+    while desk.store.waits:
+        desk.store.do()
+        desk.pass_time(0.05)
+    run = desk.disk.run
+    assert desk.disk.recalled == ({X: run} if undone else {X: run, Y: run})
+    assert desk.rows(A) == {X}

@@ -11,9 +11,12 @@ from actors.ports import Joined
 from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.settings import Durability
+from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage
-from tests.actors.stage import profile_of, settle
+from tests.actors.stage import ROOM, profile_of, settle
 from tests.actors.test_reloading import A, B, back, restarted, stamp_of
+
+OTHER = RoomId("other")
 
 
 @pytest.mark.rule("P4.5", "G6.9")
@@ -105,6 +108,133 @@ async def test_a_recalled_player_is_recalled_again_when_the_server_dies_once_mor
     stage = await stage.restart()
     a = await back(stage, "A", stamp=stamps[A])
     assert a.take() == ["Joined v1: A"]
+
+
+async def recalled_durably() -> tuple[KeptStage, FakeOutlet, Stamp]:
+    """A run that seated A again, durably; A's way to its room, and its stamp from before."""
+    stage, stamps = await unflushed("A")
+    a = await back(stage, "A", stamp=stamps[A])
+    await stage.pass_time(0.1)
+    assert stage.disk.recalled == {A: stage.disk.run}
+    return stage, a, stamps[A]
+
+
+async def switched(stage: KeptStage, outlet: FakeOutlet, room_id: RoomId) -> FakeOutlet:
+    """Seat its session in `room_id` and let it leave where it sat; its way to the new room."""
+    there = stage.outlet(str(outlet.socket_id), room_id)
+    await stage.turn(stage.join(there))
+    await stage.turn(m.Leave(outlet, LeaveReason.SWITCHED))
+    while stage.store.waits[:1] == ["load"]:
+        stage.store.do()
+        await settle()
+    assert stage.disk.mark < stamp_of(there).mark
+    return there
+
+
+@pytest.mark.rule("P1.1")
+async def test_a_recalled_player_that_switched_in_a_gap_is_recalled_by_its_newest_token() -> None:
+    """Nothing of the switch is durable: it was told that it sits in the other room."""
+    stage, a, _ = await recalled_durably()
+    stage.store.at_once = False
+    there = await switched(stage, a, OTHER)
+    newest = stamp_of(there)
+    stage = await stage.restart()
+    there = await back(stage, "A", stamp=newest, room_id=OTHER)
+    assert there.take() == ["Joined v1: A"]
+
+
+@pytest.mark.rule("P1.1", "P4.5", "G6.9")
+@pytest.mark.parametrize("room_id", [ROOM, OTHER])
+async def test_of_a_player_recalled_twice_all_is_void_that_it_held_before_once_it_left(
+    room_id: RoomId,
+) -> None:
+    """The second time by the token of a gap of the run that recalled it first, and by no other."""
+    stage, a, first = await recalled_durably()
+    known = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    await stage.pass_time(0.1)
+    stage.store.at_once = False
+    newest = stamp_of(await switched(stage, a, room_id))
+    assert newest > known > first
+    stage = await stage.restart()
+    for stamp in (first, known):
+        assert (await back(stage, "A", stamp=stamp)).take() == ["refused resumeExpired"]
+    a = await back(stage, "A", stamp=newest, room_id=room_id)
+    assert a.answer_of(Joined).serial == 2
+    assert list(stage.room(room_id).state.players) == [A]
+    last = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    await stage.pass_time(0.1)
+    for _ in "two runs":
+        for stamp in (first, known, newest, last):
+            late = await back(stage, "A", stamp=stamp, room_id=room_id)
+            assert late.take() == ["refused resumeExpired"]
+        stage = await stage.restart()
+
+
+@pytest.mark.rule("P1.1", "P4.5")
+async def test_what_a_recalled_player_held_before_stays_void_when_its_departure_is_lost() -> None:
+    """It is in the store, and comes back by the token that it was given then, or not at all."""
+    stage, a, first = await recalled_durably()
+    newer = stamp_of(a)
+    stage.store.at_once = False
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    stage = await stage.restart()
+    a = await back(stage, "A", serial=2, stamp=newer)
+    assert a.take() == ["Joined v2: A"]
+    newest = stamp_of(a)
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    await stage.pass_time(0.1)
+    stage = await stage.restart()
+    for serial, stamp in ((1, first), (2, newer), (3, newest)):
+        late = await back(stage, "A", serial=serial, stamp=stamp)
+        assert late.take() == ["refused resumeExpired"]
+
+
+@pytest.mark.rule("P1.1", "P4.5")
+async def test_a_second_recall_that_is_undone_leaves_void_what_the_first_one_made_so() -> None:
+    """And may be tried again."""
+    stage, a, first = await recalled_durably()
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    await stage.pass_time(0.1)
+    stage.store.at_once = False
+    newest = stamp_of(await switched(stage, a, ROOM))
+    stage = await stage.restart(durability=Durability.JOURNAL, store_retry_s=1)
+    stage.store.at_once = False
+    outlet = stage.outlet("A")
+    await stage.turn(stage.resume(outlet, "A", version=1, epoch=1, stamp=newest))
+    while stage.store.waits[:1] == ["load"]:
+        stage.store.do()
+        await settle()
+    stage.store.fail()
+    await settle()
+    assert outlet.take() == ["refused unavailable"]
+    stage.store.at_once = True
+    await stage.pass_time(1)
+    assert (await back(stage, "A", stamp=first)).take() == ["refused resumeExpired"]
+    assert (await back(stage, "A", stamp=newest)).answer_of(Joined).serial == 2
+
+
+@pytest.mark.rule("P1.1", "P2.2")
+async def test_a_recall_that_took_too_long_to_store_spends_nothing() -> None:
+    """It is not written, and the next run may try."""
+    stage, stamps = await unflushed("A")
+    stage = await stage.restart(durability=Durability.JOURNAL, commit_timeout_s=2)
+    await stage.seat("Z", room_id=OTHER)
+    stage.store.at_once = False
+    z = stage.members(OTHER)[0]
+    await stage.turn(m.Ready(z))
+    assert stage.store.waits == ["write"]
+    a = stage.outlet("A")
+    await stage.turn(stage.resume(a, "A", version=1, epoch=1, stamp=stamps[A]))
+    await stage.pass_time(2.5)
+    assert a.take() == ["refused unavailable"]
+    while stage.store.waits:
+        stage.store.do()
+        await stage.pass_time(0.1)
+    assert stage.disk.recalled == {}
+    stage = await stage.restart()
+    assert (await back(stage, "A", stamp=stamps[A])).answer_of(Joined).serial == 2
 
 
 @pytest.mark.rule("P4.4")

@@ -6,7 +6,7 @@ import pytest
 
 from actors import messages as m
 from actors.directory import Phase
-from actors.ids import SocketId
+from actors.ids import RoomId, SocketId
 from actors.members import Hearing
 from actors.ports import Found, Joined, Refused
 from actors.records import Stamp
@@ -29,10 +29,16 @@ async def restarted(*names: str, **settings: Any) -> KeptStage:
 
 
 async def back(
-    stage: KeptStage, name: str, *, version: int = 1, serial: int = 1, stamp: Stamp | None = None
+    stage: KeptStage,
+    name: str,
+    *,
+    version: int = 1,
+    serial: int = 1,
+    stamp: Stamp | None = None,
+    room_id: RoomId = ROOM,
 ) -> FakeOutlet:
     """Show a token of the epoch before the restart."""
-    outlet = stage.outlet(name)
+    outlet = stage.outlet(name, room_id)
     message = stage.resume(
         outlet, name, version=version, serial=serial, epoch=1, **({"stamp": stamp} if stamp else {})
     )

@@ -263,7 +263,7 @@ def test_a_first_run_knows_nothing(run: Run) -> None:
     """Its number is the time, in seconds."""
     opened = run.opened
     assert (opened.run, opened.mark, opened.epoch) == (NOW_MS // 1000, 0, NOW_MS)
-    assert (dict(opened.gaps), opened.recalled, opened.remarks) == ({}, frozenset(), ())
+    assert (dict(opened.gaps), opened.recalled, opened.remarks) == ({}, {}, ())
 
 
 def test_the_names_of_all_rooms_are_told_at_the_start(run: Run) -> None:
@@ -335,27 +335,49 @@ def test_a_gap_has_the_newest_durable_mark_of_each_earlier_run(run: Run) -> None
 
 def test_once_settled_only_the_ending_run_is_a_gap(run: Run) -> None:
     """Gaps and recalled players of before are forgotten, not those of after."""
+    first = run.opened.run
     run.write(whole(ROOM, "A", recalled=["A"]))
     run.reopen()
-    assert run.opened.recalled == {A}
+    assert run.opened.recalled == {A: first}
     run.store.settle()
     run.write(delta(version=2))
     settled = run.opened.run
     assert dict(run.reopen().gaps) == {settled: 2}
-    assert run.opened.recalled == frozenset()
+    assert run.opened.recalled == {}
     run.store.settle()
     run.write(delta(version=3, recalled=["B"]))
-    assert run.reopen().recalled == {B}
+    last = run.opened.run
+    assert run.reopen().recalled == {B: last}
 
 
 def test_recalled_players_are_kept_until_the_grace_is_over(run: Run) -> None:
-    """Of all rooms and runs, each once, also when they have left since."""
+    """Of all rooms and runs, each once, with its run, also when they have left since."""
+    first = run.opened.run
     run.write(whole(ROOM, "A", recalled=["A"]), delta(OTHER, {"B": row("B")}, recalled=["B", "A"]))
     run.write(delta(rows={"A": None}))
     run.tidy()
-    assert run.reopen().recalled == {A, B}
+    opened = run.reopen()
     run.write(delta(OTHER, {}, recalled=["C"]))
-    assert run.reopen().recalled == {A, B, SocketId("C")}
+    assert opened.recalled == {A: first, B: first}
+    assert run.reopen().recalled == {A: first, B: first, SocketId("C"): opened.run}
+
+
+@pytest.mark.parametrize("later_ms", [0, -10_000_000, 86_400_000])
+def test_of_who_is_recalled_again_the_newest_run_is_kept(run: Run, later_ms: int) -> None:
+    """Whatever the clock did; others keep theirs, and a run that recalls nobody changes none."""
+    first = newest = run.opened.run
+    now_ms = NOW_MS
+    run.write(whole(ROOM, "A", "B", recalled=["A", "B"]))
+    for _ in range(3):
+        now_ms += later_ms
+        newest = run.reopen(now_ms).run
+        run.write(delta(version=2, recalled=["A"]), delta(OTHER, recalled=["A"]))
+        run.tidy()
+    run.reopen(now_ms)
+    for _ in "two runs":
+        assert run.opened.recalled == {A: newest, B: first}
+        run.write(delta(version=3))
+        run.reopen(now_ms)
 
 
 def test_only_so_many_gaps_are_remembered(run: Run) -> None:

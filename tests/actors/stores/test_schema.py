@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from actors.ids import RoomId, SocketId
+from actors.recall import Recall
+from actors.records import Stamp
 from actors.stores import schema
 from actors.stores.port import StoreFault
 from actors.stores.sqlite import FILE_NAME, SqliteStore
@@ -30,6 +32,8 @@ ZOE = {
     "hidden": True,
     "ready": True,
 }
+RUN = 1_700_000_500
+"""The one that was killed; it had recalled D."""
 ROOMS: dict[RoomId, Seen] = {
     LOBBY: (
         3,
@@ -50,6 +54,8 @@ GROWS = (
     "ALTER TABLE rooms ADD COLUMN hue TEXT NOT NULL DEFAULT 'none'",
     "UPDATE rooms SET hue = 'blue' WHERE room = 'lobby'",
 )
+STEPS = (*schema.MIGRATIONS, GROWS)
+"""All that there are, and one to come."""
 
 
 def laid_out(version: int, folder: Path) -> Path:
@@ -67,7 +73,7 @@ def dump_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """To a file of version 1, as the store connects."""
+    """To a file of the first version, as the store connects."""
     with closing(
         sqlite3.connect(laid_out(1, tmp_path) / FILE_NAME, isolation_level=None)
     ) as connection:
@@ -88,9 +94,11 @@ def test_a_file_of_every_version_opens_with_all_its_rooms(version: int, tmp_path
     opened = run.opened
     assert (opened.mark, opened.epoch) == (8, NOW_MS)
     assert opened.run == NOW_MS // 1000
-    assert dict(opened.gaps) == {1_700_000_000: 5, 1_700_000_500: 8}
-    assert opened.recalled == {D}
-    assert len(opened.remarks) == (version != schema.VERSION)
+    assert dict(opened.gaps) == {1_700_000_000: 5, RUN: 8}
+    # Version 1 does not say in which run: all tokens that there are stay spent.
+    assert opened.recalled == {D: RUN + 1 if version == 1 else RUN}
+    brought = f"{tmp_path / FILE_NAME} was brought to version {schema.VERSION}"
+    assert opened.remarks == ((brought,) if version != schema.VERSION else ())
     assert run.rooms(ROOMS) == ROOMS
     run.tidy()
     assert run.rooms(ROOMS) == ROOMS
@@ -139,55 +147,80 @@ def test_an_empty_file_goes_through_every_version() -> None:
 def test_a_migration_keeps_all_that_was_there(connection: sqlite3.Connection) -> None:
     """Several are done one after the other."""
     before = connection.execute("SELECT room, checksum, body FROM rooms ORDER BY room").fetchall()
-    more = (*schema.MIGRATIONS[:1], GROWS, ("CREATE TABLE later (a)",))
-    assert schema.migrate(connection, more) == [2, 3]
-    assert schema.version_of(connection) == 3
+    more = (*STEPS, ("CREATE TABLE later (a)",))
+    assert schema.migrate(connection, more) == list(range(2, len(more) + 1))
+    assert schema.version_of(connection) == len(more)
     after = connection.execute("SELECT * FROM rooms ORDER BY room").fetchall()
     assert [row[:3] for row in after] == before
     assert [row[3] for row in after if row[0] == LOBBY] == ["blue"]
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("version", "at"),
+    [(version, at) for version in FIXTURES for at in range(len(STEPS[version]) + 1)],
+)
 def test_a_migration_that_fails_leaves_the_version_before_it(
-    at: int, connection: sqlite3.Connection, tmp_path: Path
+    version: int, at: int, tmp_path: Path
 ) -> None:
     """Whole, whichever statement fails; a migration before it stays done."""
-    broken = [*GROWS]
+    laid_out(version, tmp_path)
+    broken = [*STEPS[version]]
     broken.insert(at, "INSERT INTO nowhere VALUES (1)")
     before = dump_of(tmp_path)
-    with pytest.raises(sqlite3.Error, match="nowhere"):
-        schema.migrate(connection, (*schema.MIGRATIONS[:1], tuple(broken)))
-    assert not connection.in_transaction
-    assert schema.version_of(connection) == 1
-    assert dump_of(tmp_path) == before
-    steps = (*schema.MIGRATIONS[:1], ("CREATE TABLE done (a)",), tuple(broken))
-    with pytest.raises(sqlite3.Error, match="nowhere"):
-        schema.migrate(connection, steps)
-    assert schema.version_of(connection) == 2
-    assert connection.execute("SELECT count(*) FROM done").fetchone() == (0,)
-    assert "hue" not in " ".join(dump_of(tmp_path))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.Error, match="nowhere"):
+            schema.migrate(connection, (*STEPS[:version], tuple(broken)))
+        assert not connection.in_transaction
+        assert schema.version_of(connection) == version
+        assert dump_of(tmp_path) == before
+        steps = (*STEPS[:version], ("CREATE TABLE done (a)",), tuple(broken))
+        with pytest.raises(sqlite3.Error, match="nowhere"):
+            schema.migrate(connection, steps)
+        assert schema.version_of(connection) == version + 1
+    after = dump_of(tmp_path)
+    after.remove("CREATE TABLE done (a);")
+    assert after == before
+
+
+@pytest.mark.rule("P4.5", "P5.7")
+def test_tokens_that_version_1_has_as_spent_stay_spent_and_later_ones_are_not(
+    tmp_path: Path,
+) -> None:
+    """It does not say in which run, so they are all that there are; also where the clock stands."""
+    laid_out(1, tmp_path)
+    sql(tmp_path, "INSERT INTO recalled VALUES ('C')")
+    run = Run(lambda: SqliteStore(tmp_path, flush=False), now_ms=0)
+    here = run.opened.run
+    for admitted in ([], [here]):
+        opened = run.opened
+        recall = Recall(opened.gaps, opened.recalled, opened.run, 1.0)
+        for name in (C, D):
+            shown = [of for of in opened.gaps if recall.admits(Stamp(of, 99), name, 0.0)]
+            assert shown == admitted
+        assert all(recall.admits(Stamp(of, 99), A, 0.0) for of in opened.gaps)
+        run.reopen(0)
+    run.store.close()
 
 
 def test_a_store_says_that_its_file_was_brought_to_a_newer_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, and all rooms are there; a migration that fails is a fault and changes nothing."""
-    laid_out(1, tmp_path)
+    laid_out(schema.VERSION, tmp_path)
     before = dump_of(tmp_path)
     make = partial(SqliteStore, tmp_path, flush=False)
-    monkeypatch.setattr(schema, "VERSION", 2)
-    migrate, first = schema.migrate, schema.MIGRATIONS[:1]
-    bad = (*first, (*GROWS, "broken"))
+    monkeypatch.setattr(schema, "VERSION", len(STEPS))
+    migrate, bad = schema.migrate, (*schema.MIGRATIONS, (*GROWS, "broken"))
     monkeypatch.setattr(schema, "migrate", partial(migrate, migrations=bad))
     store = make()
     with pytest.raises(StoreFault, match="broken"):
         store.open(NOW_MS)
     store.close()
     assert dump_of(tmp_path) == before
-    monkeypatch.setattr(schema, "migrate", partial(migrate, migrations=(*first, GROWS)))
+    monkeypatch.setattr(schema, "migrate", partial(migrate, migrations=STEPS))
     run = Run(make)
     (remark,) = run.opened.remarks
-    assert remark == f"{tmp_path / FILE_NAME} was brought to version 2"
+    assert remark == f"{tmp_path / FILE_NAME} was brought to version {len(STEPS)}"
     assert run.rooms(ROOMS) == ROOMS
     assert run.reopen().remarks == ()
     assert run.rooms(ROOMS) == ROOMS

@@ -189,7 +189,7 @@ def test_of_a_batch_that_does_not_fit_nothing_is_kept(
         assert found is not None
         assert sorted(found[4]) == ["A", "B", "M"]
         assert run.load(big[0].room_id) is None
-        assert run.reopen().recalled == frozenset()
+        assert run.reopen().recalled == {}
 
 
 def test_a_fold_that_does_not_fit_loses_nothing(tmp_path: Path) -> None:
