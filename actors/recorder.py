@@ -226,8 +226,9 @@ class Recorder(Reducer):
         """Have `chunk` end with what it raised at."""
         inputs = chunk.inputs
         if isinstance(poison, m.Move):
-            flags = self.presence(poison.outlet.socket_id, poison.outlet)
-            inputs.append(("move", now_s, poison.outlet.socket_id, flags))
+            socket_id = poison.outlet.socket_id
+            chunk.moves.pop(socket_id, None)  # this is where it moved last
+            inputs.append(("move", now_s, socket_id, self.presence(socket_id, poison.outlet)))
             chunk.count += 1
         elif type(poison) not in _NOTED and not self._is_marked:
             inputs.append(Place.END)  # of a turn in which nothing happened but moves

@@ -19,7 +19,7 @@ from actors.room import RoomActor
 from actors.room_state import LeaveReason, RoomState
 from actors.settings import Durability
 from tests.actors.fake_operator import read_back
-from tests.actors.fakes import FakeOutlet
+from tests.actors.fakes import FakeClock, FakeOutlet
 from tests.actors.kept_stage import KeptStage
 from tests.actors.stage import ROOM, Stage, settle
 from tests.simulation.recordings import Replayed, replay
@@ -59,6 +59,21 @@ def poisoned(method: Callable[..., Any]) -> Callable[..., Any]:
     return broken
 
 
+class RestlessClock(FakeClock):
+    """Goes on a little each time that it is read, as a real one does."""
+
+    def monotonic_s(self) -> float:
+        self._now_s += 0.001
+        return self._now_s
+
+
+class RestlessStage(Stage):
+    """A stage whose clock does not stand still."""
+
+    def _clock(self) -> FakeClock:
+        return RestlessClock()
+
+
 class Lives:
     """One seed's life of a room. `kinds` gathers what was recorded in it."""
 
@@ -85,8 +100,8 @@ class Lives:
             "room_idle_s": 20,
         }
         if self.durability is Durability.MEMORY:
-            return Stage(**settings)
-        return KeptStage(durability=self.durability, **settings)
+            return RestlessStage(**settings)
+        return KeptStage(clock=RestlessClock(), durability=self.durability, **settings)
 
     async def live(self, steps: int) -> None:
         self.stage = self.make_stage()

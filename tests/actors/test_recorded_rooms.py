@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors import messages as m
 from actors.history import Claim
 from actors.ids import RoomId, SocketId
-from actors.ports import Joined, Recording
+from actors.ports import Joined, Recording, StateReason
 from actors.publication import Publication
 from actors.recovery import RoomFailed, Wreckage
 from actors.room import RoomActor
@@ -89,8 +89,11 @@ async def test_whatever_raises_raises_again(method: str, monkeypatch: pytest.Mon
         (p,) = await stage.seat("P")
     with monkeypatch.context() as broken:
         poison(broken, method)
-        await stage.turn(what[method](p))
+        await stage.turn(m.Move(p, 0.0, 0.0), what[method](p))
+        last = read_back(stage.recordings.kept[0])["inputs"][-1]
         again = replayed(stage.recordings.kept[0])
+    assert last["raised"] is True
+    assert last["do"] == {"touch": "say", "lose": "lost"}.get(method, method)
     assert again.same, str(again)
     assert again.raised is not None
     assert again.raised.startswith("Poisoned in ")
@@ -134,9 +137,10 @@ async def test_a_fault_that_depends_on_what_was_left_out_is_told_not_to_come_aga
 
 
 @pytest.mark.rule("O4.2")
-async def test_a_self_check_that_fails_fails_again() -> None:
-    """What the sessions said is in the recording, in every look."""
-    stage = Stage(self_check_s=5)
+@pytest.mark.parametrize("inputs_max", [1, 2, 4, 256])
+async def test_a_self_check_that_fails_fails_again(inputs_max: int) -> None:
+    """What the sessions said is in the recording, in every look, however short it is."""
+    stage = Stage(self_check_s=5, recorder_inputs_max=inputs_max)
     a, _ = await stage.seat("A", "B")
     stage.roster.rise(ROOM, a)
     await stage.pass_time(6)
@@ -145,6 +149,27 @@ async def test_a_self_check_that_fails_fails_again() -> None:
     assert document["error"]["text"] == "player without session: A"
     again = played(stage)
     assert again.same, str(again)
+
+
+@pytest.mark.rule("O4.2")
+async def test_a_self_check_that_fails_after_a_crash_fails_again() -> None:
+    """It is the look that the recovered room asked for before the recording begins."""
+    stage = Stage()
+    stage.encoder.poison = "poison"
+    a, _ = await stage.seat("A", "B")
+    stranger = stage.outlet("S")
+    send_state = a.send_state
+
+    def sent(state: bytes, reason: StateReason) -> None:
+        send_state(state, reason)
+        stage.roster.sit(ROOM, stranger)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(a, "send_state", sent)
+        await stage.turn(m.Say(a, "chat", "poison"))
+    second = stage.recordings.kept[1]
+    assert read_back(second)["error"]["text"] == "session without player: S"
+    assert replayed(second).same, str(replayed(second))
 
 
 @pytest.mark.rule("O4.1")
@@ -157,6 +182,21 @@ async def test_a_room_that_is_closed_is_written_too(monkeypatch: pytest.MonkeyPa
         await stage.turn(m.Ready(p))
     reasons = [recording.reason.value for recording in stage.recordings.kept]
     assert reasons == ["room_restarted", "room_restarted", "room_closed"]
+    assert all(replayed(recording).same for recording in stage.recordings.kept)
+
+
+@pytest.mark.rule("O4.1", "O4.2")
+async def test_a_room_that_crashes_at_once_again_is_written_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the first message of its new epoch, from where that began."""
+    stage = Stage()
+    (p,) = await stage.seat("P")
+    poison(monkeypatch, "ready")
+    await stage.turn(m.Ready(p), m.Ready(p))
+    first, second = stage.recordings.documents()
+    assert second["base"]["epoch"] > first["base"]["epoch"]
+    assert [step["do"] for step in second["inputs"]] == ["ready"]
     assert all(replayed(recording).same for recording in stage.recordings.kept)
 
 
@@ -327,6 +367,20 @@ async def test_who_is_recalled_is_recalled_again(one_session_per_user: bool) -> 
     assert set(resume["flags"]) == {"alive", "admitted", "newest"}
     assert sorted(stage.room().state.players) == (["A"] if one_session_per_user else ["A", "B"])
     assert replayed(recording).same, str(replayed(recording))
+
+
+@pytest.mark.rule("O4.2")
+@pytest.mark.parametrize("heard", [False, True])
+async def test_the_proof_of_a_token_is_played_again(heard: bool) -> None:
+    """Which tokens are good is the same at the end, also those that nobody has asked with."""
+    stage = Stage()
+    (a,) = await stage.seat("A")
+    await stage.turn(stage.join(a))
+    a.heard = heard
+    await stage.turn(m.Heard(a))
+    again = replayed(cut(stage.room()))
+    assert again.room is not None
+    assert again.room.members[SocketId("A")].confirmed == 1 + heard
 
 
 async def test_lives_see_all_that_matters(poisoned_ready: None) -> None:
