@@ -10,14 +10,14 @@ forgotten, so that from half of them on all can be played again from a base. A t
 two: one that is longer than that is kept whole. What it costs: O(1) an input, O(players) a base.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from actors import messages as m
 from actors.history import Claim, Verdict
 from actors.ids import SocketId
 from actors.members import Member
-from actors.ports import Clock, Ports, Recording, RecordingReason
+from actors.ports import Clock, Outlet, Ports, Recording, RecordingReason
 from actors.recall import Recall
 from actors.reducing import REDUCED, Reducer
 from actors.room_state import RoomState
@@ -158,6 +158,12 @@ class Recorder(Reducer):
         if self._commits:
             self._commits = False
             self._inputs[-1] = Place.DURABLE if done else ("undone", now_s)
+
+    def gone(self, outlets: Sequence[Outlet]) -> None:
+        """Whose answers found nobody, as the turn that has ended was told."""
+        if outlets and self._is_marked and self._base is not None:
+            names = tuple(outlet.socket_id for outlet in outlets)
+            self._inputs.insert(-1, ("gone", names))  # they were gone before its end
 
     # -- what is written out
 

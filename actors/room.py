@@ -384,6 +384,7 @@ class RoomActor(LoopActor):
 
     def _lose_departed(self) -> None:
         departed = self._publication.departed
+        self._recorder.gone(departed)
         while departed:
             self.mailbox.tell(m.Lost(departed.pop()))
 

@@ -95,6 +95,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "selfCheck": ("at", "again"),
     "close": ("at",),
     "found": ("breaches",),
+    "gone": ("socketIds",),
 }
 
 Row: TypeAlias = tuple[Hearing, int, int, bool, bool, Stamp | None, bool, int]

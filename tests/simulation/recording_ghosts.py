@@ -146,7 +146,7 @@ class GhostRecall(Recall):
     """Answers what was answered for the resume that is played."""
 
     def __init__(self) -> None:
-        super().__init__({}, (), float("-inf"))
+        super().__init__({}, {}, 0, float("-inf"))
         self.answers = (False, False)
 
     def admits(self, stamp: Stamp, socket_id: SocketId, now_s: float) -> bool:

@@ -39,9 +39,11 @@ from tests.simulation.recording_ghosts import (
     player_of,
     text_of,
 )
+from tests.simulation.recording_words import error_line, words
 from transport.encoding import WireEncoder
 
 FORMAT: Final = 1
+_NO_MESSAGE: Final = frozenset({"end", "moves", "found", "gone"})
 Document = Mapping[str, Any]
 
 
@@ -98,7 +100,7 @@ def replay(document: Document) -> Replayed:
 
 
 def _nothing_to_play(document: Document) -> Replayed:
-    error = _error_line(document["error"])
+    error = error_line(document["error"])
     lines = (
         f"room {document['roomId']}, {document['reason']}",
         f"nothing to play: the room raised {error} while it recovered from an earlier crash",
@@ -178,12 +180,12 @@ class _Player:
         for index, step in enumerate(self.steps):
             following = self.steps[index + 1] if index + 1 < len(self.steps) else {}
             self.roster.look(self.room, following.get("breaches", ()))
-            message = None if step["do"] in {"end", "moves", "found"} else self._message(step)
+            message = None if step["do"] in _NO_MESSAGE else self._message(step)
             try:
                 self._do(step, message)
             except Exception as error:  # noqa: BLE001  # what a room raises is what we look for
                 raised = fault_of(error)
-                self._say(f"turn {self.turns + 1}: raised {_error_line(raised)} at {_words(step)}")
+                self._say(f"turn {self.turns + 1}: raised {error_line(raised)} at {words(step)}")
                 rest = [one for one in self.steps[index + 1 :] if one["do"] != "found"]
                 if rest:
                     self._say(f"{len(rest)} recorded steps follow, which were not played")
@@ -195,6 +197,9 @@ class _Player:
         kind = step["do"]
         if kind == "found":
             return
+        if kind == "gone":
+            self._lose(step["socketIds"])
+            return
         if kind == "moves":
             for name in step["socketIds"]:
                 self._say(f"turn {self.turns + 1}: {name} moved")
@@ -205,7 +210,7 @@ class _Player:
             return
         self.clock.advance(step["at"])
         self.inputs += 1
-        self._say(f"turn {self.turns + 1}, input {self.inputs}: {_words(step)}")
+        self._say(f"turn {self.turns + 1}, input {self.inputs}: {words(step)}")
         before = room.state.version
         try:
             room.on_receive(message)
@@ -241,7 +246,7 @@ class _Player:
         expected = {name: then[name] for name in ("epoch", "version", "checksum", "count")}
         expected["players"] = sorted(map(tuple, then["players"]))
         found = _present(self.room)
-        error, again = _error_line(self.document["error"]), _error_line(raised)
+        error, again = error_line(self.document["error"]), error_line(raised)
         if error is not None and again is None:
             self._say(f"did not raise; recorded was {error}")
         elif error != again:
@@ -335,6 +340,12 @@ class _Player:
         member = self.room.members.get(SocketId(name))
         return member.outlet if present and member is not None else Ghost(SocketId(name))
 
+    def _lose(self, names: Sequence[str]) -> None:
+        outlets = (self._outlet(name, True) for name in names)
+        for outlet in outlets:
+            if isinstance(outlet, Ghost):
+                outlet.alive = False
+
     def _arriving(self, name: SocketId, flags: frozenset[str]) -> Outlet:
         outlet = self._outlet(name, "present" in flags)
         if isinstance(outlet, Ghost):
@@ -362,21 +373,6 @@ class _Player:
     def _where(self) -> str:
         state = self.room.state
         return f"version {state.version}, checksum {state.checksum()}, {len(state.players)} players"
-
-
-def _words(step: Document) -> str:
-    """A step in plain words."""
-    parts = [str(step["do"]), str(step.get("socketId", ""))]
-    parts += [f"({', '.join(step['flags'])})"] if step.get("flags") else []
-    return " ".join(part for part in parts if part)
-
-
-def _error_line(error: Document | None) -> str | None:
-    """An error as its type and the innermost place."""
-    if error is None:
-        return None
-    places: Sequence[str] = error["places"]
-    return f"{error['type']} in {places[-1]}" if places else str(error["type"])
 
 
 def _present(room: RoomActor) -> dict[str, object]:

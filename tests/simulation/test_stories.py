@@ -116,9 +116,7 @@ def test_a_story_survives_its_way_through_a_file() -> None:
 def test_a_failure_is_shrunk_to_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """And told in plain words; the shorter story breaks the same promise."""
     monkeypatch.setattr("tests.simulation.inspection.Inspection.look", _no_talking)
-    outcome = next(
-        found for seed in range(20) if (found := play(make(f"shrink {seed}"))).violation
-    )
+    outcome = next(found for seed in range(20) if (found := play(make(f"shrink {seed}"))).violation)
     shortest = shrink(outcome)
     assert (shortest.violation or "").startswith("somebody talked")
     assert len(shortest.story.steps) <= 3
