@@ -128,6 +128,12 @@ class Person:
         elif self.socket is not None:
             self.socket.close()
 
+    def forget(self) -> None:
+        """Everything that it ever held or heard of."""
+        self.socket, self.replies, self._last = None, Replies(), None
+        self.tokens = []
+        self._heard_of.clear()
+
     def mute(self) -> None:
         """Answer no pings over this connection any more."""
         if self.socket is not None:
