@@ -213,6 +213,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
             app.keys = data.keys(make=False)  # they may have been rotated since
         app.metrics.watch_log(lambda: log.dropped_total)
+        app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
         await app.server.listen()

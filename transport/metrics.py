@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+)
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -37,6 +44,7 @@ class PrometheusMetrics:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # it has none
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
         build = Gauge("vaultmeet_build_info", "Always 1.", ["version"], registry=registry)
         build.labels(version).set(1)
         self._connections = Gauge(
@@ -159,6 +167,17 @@ class PrometheusMetrics:
         self._connections.set_function(connections)
         self._rooms.set_function(rooms)
         self._players.set_function(players)
+
+    def watch_process(self, tasks: Callable[[], int], memory_blocks: Callable[[], int]) -> None:
+        """Ask these for what the process holds, at each scrape. Once a registry.
+
+        Blocks fall when objects go. Resident memory need not: one object keeps its whole page.
+        """
+        registry = self._registry
+        Gauge("vaultmeet_tasks", "Tasks of the event loop.", registry=registry).set_function(tasks)
+        Gauge(
+            "vaultmeet_memory_blocks", "Blocks of memory that Python has in use.", registry=registry
+        ).set_function(memory_blocks)
 
     def watch_log(self, lines_dropped: Callable[[], int]) -> None:
         """Ask this for the log lines dropped so far, at each scrape. Once a registry."""

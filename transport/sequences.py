@@ -20,9 +20,14 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Refused for good."""
+    """Refused for good. Where the refusal was raised is forgotten: a traceback holds the frames of
+    all calls on its way, and these the request, the connection and the room.
+    """
 
     refusal: Refusal
+
+    def __post_init__(self) -> None:
+        self.refusal.__traceback__ = self.refusal.__cause__ = self.refusal.__context__ = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ NAMES: Final[dict[str, str]] = {
     "vaultmeet_errors_total": "counter",
     "vaultmeet_slow_readers_total": "counter",
     "vaultmeet_join_seconds": "histogram",
+    "vaultmeet_tasks": "gauge",
+    "vaultmeet_memory_blocks": "gauge",
+    "python_gc_collections_total": "counter",
+    "process_open_fds": "gauge",
+    "process_resident_memory_bytes": "gauge",
 }
 
 

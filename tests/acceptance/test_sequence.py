@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -343,3 +344,19 @@ async def test_a_move_has_no_answer_and_holds_up_nothing(server: Server, room: s
             if answered[-1:] == [4] and moved:
                 break
         assert answered == [1, 3, 4]
+
+
+@pytest.mark.rule("C3.4", "C3.5")
+async def test_what_is_remembered_of_a_refusal_is_not_its_request(server: Server) -> None:
+    """256 refused requests of 8 kB, in each of four sessions, leave the server as it was."""
+    resident = server.resident_kib()
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            sock = await stack.enter_async_context(raw_websocket(server))
+            say = {"type": "sendRoomMessage", "event": "e", "data": "x" * 8000}
+            for number in range(1, 257):
+                await sock.send_objects(say | {"sequenceId": number})
+            await sock.next_object("error", replyTo=256, code="notInRoom")
+            await sock.send_objects(say | {"sequenceId": 1})
+            await sock.next_object("error", replyTo=1, code="notInRoom")
+        assert server.resident_kib() - resident < 20_000

@@ -8,6 +8,8 @@ import asyncio
 import gc
 from collections import Counter
 
+import pytest
+
 from actors.settings import Durability, Settings
 from tests.simulation import deeds
 from tests.simulation.faults import Fuse, flammable
@@ -59,7 +61,7 @@ async def churn(world: World, inspection: Inspection, seed: str, seconds: float)
     return told
 
 
-async def trough(world: World) -> None:
+async def trough(world: World, inspection: Inspection) -> None:
     """Everybody goes, and every wait ends."""
     for person in world.people:
         person.leave()
@@ -72,8 +74,10 @@ async def trough(world: World) -> None:
         socket.abort()
     world.left_behind.clear()
     await asyncio.sleep(120)
+    inspection.look()
 
 
+@pytest.mark.rule("O5.1")
 def test_after_an_hour_of_churn_nothing_is_left_of_it() -> None:
     """Objects, timers, tasks, links: as many in every trough as in the first."""
     fuse = Fuse()
@@ -95,7 +99,7 @@ def test_after_an_hour_of_churn_nothing_is_left_of_it() -> None:
         steps = 0
         for number in range(TROUGHS):
             steps += await churn(world, inspection, f"hour {number}", HOUR_S / TROUGHS - 121)
-            await trough(world)
+            await trough(world, inspection)
             seen.append(alive(loop, world))
         assert world.chronicle.events > 1000
         await world.machine.kill(with_machine=False)

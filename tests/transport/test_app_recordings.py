@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from actors.keys import derived
-from actors.room_state import RoomState
 from actors.recordings import FolderRecordings
+from actors.room_state import RoomState
 from tests.simulation.recordings import read, replay
 from tests.transport.test_app import PATIENCE_S, House
 from transport.app import Application

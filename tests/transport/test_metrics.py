@@ -130,6 +130,18 @@ def test_gauges_are_asked_at_each_scrape() -> None:
     assert [samples(metrics)[name] for name in names] == [3, 0, 5]
 
 
+def test_what_the_process_holds_is_asked_at_each_scrape_too() -> None:
+    """Tasks and blocks of memory; the collector of garbage counts for itself."""
+    metrics = PrometheusMetrics()
+    holds = {"tasks": 2, "blocks": 70_000}
+    metrics.watch_process(lambda: holds["tasks"], lambda: holds["blocks"])
+    names = ("vaultmeet_tasks", "vaultmeet_memory_blocks")
+    assert [samples(metrics)[name] for name in names] == [2, 70_000]
+    holds["tasks"] = 3
+    assert [samples(metrics)[name] for name in names] == [3, 70_000]
+    assert samples(metrics)["python_gc_collections_total{generation=2}"] >= 0
+
+
 def test_dropped_log_lines_are_a_counter() -> None:
     """Asked of the log at each scrape."""
     metrics = PrometheusMetrics()

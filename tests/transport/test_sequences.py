@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.errors import StaleSequence
-from transport.sequences import REPEAT, SILENT, Finished, Outcome, SequenceMemory
+from actors.errors import BadMessage, StaleSequence
+from transport import wire
+from transport.sequences import REPEAT, SILENT, Failed, Finished, Outcome, SequenceMemory
 
 
 def settled(*numbers: int) -> SequenceMemory:
@@ -35,6 +36,18 @@ def test_the_last_256_are_remembered_and_the_one_before_is_stale() -> None:
     assert memory.recall(2) == Finished(2)
     with pytest.raises(StaleSequence, match="more than 257"):
         memory.recall(1)
+
+
+@pytest.mark.rule("C3.4")
+def test_a_refusal_is_remembered_without_the_calls_that_it_came_through() -> None:
+    """Their frames hold the request and the connection, for as long as the refusal is held."""
+    with pytest.raises(BadMessage) as raised:
+        wire.decode(b"{]")
+    assert raised.value.__traceback__ is not None
+    assert raised.value.__context__ is not None
+    kept = Failed(raised.value).refusal
+    assert kept.message == "expected a JSON object"
+    assert (kept.__traceback__, kept.__context__, kept.__cause__) == (None, None, None)
 
 
 @pytest.mark.rule("C3.6")
