@@ -51,6 +51,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self.now_s
 
+    def timers(self) -> int:
+        """How many calls are to come, some day."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return sum(not handle.cancelled() for handle in scheduled)
+
     def freeze(self, seconds: float) -> None:
         """The process gets no processor for so long: time passes, and everything is late."""
         self.now_s += seconds

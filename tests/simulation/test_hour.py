@@ -1,7 +1,7 @@
 """An hour in the simulated world: whatever came and went, nothing of it is left.
 
-Owns the count of what lives in a server when nobody is there: objects by type, timers, tasks, links.
-The same at every trough, exactly; a leak of one object a session would be hundreds.
+Owns the count of what lives in a server when nobody is there: objects by type, timers, tasks,
+links. The same at every trough, exactly; a leak of one object a session would be hundreds.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ def alive(loop: SimulatedLoop, world: World) -> Counter[str]:
     life = world.machine.life
     assert life is not None
     app = life.app
-    counts["timers"] = sum(not handle._cancelled for handle in loop._scheduled)
+    counts["timers"] = loop.timers()
     counts["tasks"] = len(asyncio.all_tasks())
     counts["links"] = len(loop.network.accepted)
     counts["rooms"] = len(app.directory.rooms) + len(app.directory.idle)
