@@ -13,6 +13,7 @@ from actors.history import Claim
 from actors.ids import RoomId, SocketId
 from actors.ports import Joined, Recording, StateReason
 from actors.publication import Publication
+from actors.recorder import Recorder
 from actors.recovery import RoomFailed, Wreckage
 from actors.room import RoomActor
 from actors.room_state import LeaveReason, RoomState
@@ -267,6 +268,24 @@ async def test_a_state_too_damaged_to_be_read_does_not_keep_the_room_from_restar
     assert read_back(only(stage))["then"]["checksum"] == "unknown"
 
 
+@pytest.mark.rule("O4.6")
+async def test_a_story_that_cannot_be_cut_does_not_keep_the_room_from_restarting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bug of the recorder costs the recording, and nothing else."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ArithmeticError("no story")
+
+    stage = Stage()
+    stage.encoder.poison = "poison"
+    (a,) = await stage.seat("A")
+    monkeypatch.setattr(Recorder, "_cut", broken)
+    await stage.turn(m.Say(a, "chat", "poison"))
+    assert a.take() == ["refused internal", "roomState roomRecovered v1: A"]
+    assert stage.recordings.kept == []
+
+
 # -- clients that are wrong
 
 
@@ -381,6 +400,22 @@ async def test_the_proof_of_a_token_is_played_again(heard: bool) -> None:
     again = replayed(cut(stage.room()))
     assert again.room is not None
     assert again.room.members[SocketId("A")].confirmed == 1 + heard
+
+
+@pytest.mark.rule("O4.2")
+async def test_a_token_that_was_never_sent_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room crashed between making it and sending it: the one before is good, here as there."""
+    stage = Stage()
+    (p,) = await stage.seat("P")
+    p.heard = True
+    await stage.lose(p)
+    with monkeypatch.context() as broken:
+        poison(broken, "resume")
+        await stage.turn(stage.resume(stage.outlet("P"), "P", version=1))
+    assert len(stage.log.of("room_restarted")) == 1
+    await stage.come_back("P", version=1)
+    again = replayed(cut(stage.room()))
+    assert again.same, str(again)
 
 
 async def test_lives_see_all_that_matters(poisoned_ready: None) -> None:
