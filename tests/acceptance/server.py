@@ -31,6 +31,7 @@ STOP_S: Final = 20.0
 SECRETS_MAX: Final = 300
 """So many resume tokens are looked for in a log; each look reads all of it."""
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+PROGRAM: Final = "transport.cli"
 LEVELS: Final = frozenset({"debug", "info", "warn", "error"})
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EVENT: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -56,9 +57,9 @@ def flags(settings: Mapping[str, object]) -> list[str]:
     return words
 
 
-def command(*words: str) -> list[str]:
+def command(*words: str, program: str = PROGRAM) -> list[str]:
     """The command line of `vaultmeet` with `words`, by the interpreter that runs the tests."""
-    return [sys.executable, "-m", "transport.cli", *words]
+    return [sys.executable, "-m", program, *words]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -142,6 +143,12 @@ class Server:
         assert found, "the log line never came\n" + self.story()
         return found[0]
 
+    def take_lines(self) -> list[Line]:
+        """The log so far, which is forgotten with that: for servers that run for long."""
+        with self._grown:
+            taken, self.lines = self.lines, []
+        return taken
+
     def signal(self, number: signal.Signals) -> None:
         """Send one signal to the process that was started here."""
         self.process.send_signal(number)
@@ -217,17 +224,19 @@ def running(
     data_dir: Path | None = None,
     variables: Mapping[str, str] | None = None,
     arguments: tuple[str, ...] = (),
+    program: str = PROGRAM,
     **settings: Any,
 ) -> Iterator[Server]:
     """Start a server on a free port, give it, end it, and hold its log to its rules.
 
     With `clean_end` it must end by SIGTERM with exit code 0 and a log without faults. A test that
-    failed inside is not covered up by a second failure at the end.
+    failed inside is not covered up by a second failure at the end. `program` is a module that does
+    what the command does, and more.
     """
     with tempfile.TemporaryDirectory(prefix="vaultmeet-") as scratch:
         fixed = {"port": 0, "log_format": "json", "data_dir": data_dir or scratch}
         process = subprocess.Popen(
-            command("serve", *flags(fixed | settings), *arguments),
+            command("serve", *flags(fixed | settings), *arguments, program=program),
             cwd=REPOSITORY,
             env=environment(variables),
             stdin=subprocess.DEVNULL,

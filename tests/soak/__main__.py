@@ -1,0 +1,74 @@
+"""`python -m tests.soak --minutes 10 [--durability fast]`: churn on a real server, and is it flat?
+
+Prints a line a trough, then the verdict; the exit code is 1 where something grows, is left over or
+went wrong. `--untouched` soaks the command as it is, whose garbage nobody collects for it; then the
+memory is judged, and not the objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.soak.course import Report, Soak, soaked
+from tests.soak.pace import Pace
+from tests.soak.table import HEADING, exact_faults, row, summary
+from tests.soak.verdict import TROUGHS_MIN
+
+CHURN_S = 10.0
+"""Between two troughs; a trough takes some five seconds more."""
+
+
+def shown(report: Report) -> None:
+    """The newest trough, as a line of the table."""
+    say(row(report.troughs[-1], report.loads[-1]))
+
+
+def say(text: str) -> None:
+    """At once, since somebody waits for it."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--people", type=int, default=40)
+    parser.add_argument("--durability", choices=["memory", "fast", "journal"], default="fast")
+    parser.add_argument("--untouched", action="store_true", help="let the server's garbage be")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
+    chosen = parser.parse_args()
+    say(f"{chosen.durability}, {chosen.people} people, seed {chosen.seed}\n{HEADING}")
+    pace, collects = Pace(), not chosen.untouched
+    with tempfile.TemporaryDirectory(prefix="vaultmeet-soak-") as scratch:
+        try:
+            folder = Path(scratch) / "data"
+            with soaked(folder, pace, chosen.durability, collects=collects) as server:
+                soak = Soak(
+                    server,
+                    pace,
+                    people=chosen.people,
+                    seed=chosen.seed,
+                    collects=collects,
+                    tell=shown,
+                )
+                report = asyncio.run(soak.for_minutes(chosen.minutes, CHURN_S))
+        except (AssertionError, OSError) as broken:
+            say(f"NOT FLAT: {broken}")
+            return 1
+    if len(report.troughs) < TROUGHS_MIN:
+        faults = [*exact_faults(report), f"{len(report.troughs)} troughs are too few to tell"]
+        say("\n".join(f"NOT FLAT: {fault}" for fault in faults))
+        return 1
+    text, is_flat = summary(report)
+    say(text)
+    return 0 if is_flat else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
