@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.simulation.play import Outcome, play
 from tests.simulation.recordings import read, replay
 from tests.simulation.shrink import kind_of, shrink
-from tests.simulation.story import STEPS, Story, make, parse
+from tests.simulation.story import FAULTS, STEPS, Story, make, parse
 
 STORIES_AT_ONCE = 16
 FAILURES_MAX = 10
@@ -68,11 +68,12 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
     _say(f"first seed {first}, {seeds} stories of {steps} steps, {jobs} processes")
     began_s = time.monotonic()
     sums: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
     kinds: dict[str, Outcome] = {}
     told = 0
     for outcome in _outcomes(first, seeds, steps, jobs):
         told += 1
-        _add(sums, outcome)
+        _add(sums, faults, outcome)
         if outcome.violation is not None:
             sums["violations"] += 1
             if kinds.setdefault(kind_of(outcome.violation), outcome) is outcome:
@@ -83,6 +84,7 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
         if passed_s > 60 * minutes or len(kinds) >= FAILURES_MAX:
             break
     _say(_line(told, sums, time.monotonic() - began_s))
+    _say("faults: " + ", ".join(f"{count} {kind}" for kind, count in faults.most_common()))
     _say(f"kinds of broken promises: {len(kinds)}")
     return 1 if kinds else 0
 
@@ -100,19 +102,11 @@ def _told(seed_and_steps: tuple[str, int]) -> Outcome:
     return play(make(*seed_and_steps))
 
 
-def _add(sums: Counter[str], outcome: Outcome) -> None:
-    for name in (
-        "steps",
-        "faults",
-        "looks",
-        "frames",
-        "events",
-        "deliveries",
-        "deaths",
-        "replayed",
-    ):
+def _add(sums: Counter[str], faults: Counter[str], outcome: Outcome) -> None:
+    for name in _SUMMED:
         sums[name] += getattr(outcome, name)
-    sums["raised"] += outcome.raised
+    told = outcome.story.steps[: outcome.steps]
+    faults.update(step.kind for step in told if step.kind in FAULTS)
     sums["lost writes"] += outcome.lost_writes
     sums["simulated s"] += round(outcome.simulated_s)
 
