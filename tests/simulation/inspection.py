@@ -78,11 +78,8 @@ class Inspection:
         assert not world.loop.faults, world.loop.faults[0]
         different = world.recordings.different
         assert different is None, f"a recording came out otherwise: {different}"
-        life = world.machine.life
-        if life is None:
-            return
-        while life.log.alarms:
-            line = life.log.alarms.pop()
+        while world.machine.alarms:
+            line = world.machine.alarms.pop()
             planted = line.event in _RAISED and "Planted" in str(line.fields.get("error"))
             known = planted or line.event in _OF_THE_DISK
             assert known, f"the server tells of {line.event}: {line.fields}"

@@ -6,7 +6,7 @@ dead does nothing any more: its timers do not fire, its connections hear nothing
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from actors.keys import KeyRing, derived
@@ -74,7 +74,7 @@ class MortalLog:
 
     clock: MortalClock
     watched: dict[str, Callable[[Line], object]]
-    alarms: list[Line] = field(default_factory=list)
+    alarms: list[Line]
 
     def debug(self, event: str, **fields: Any) -> None:
         self._tell("debug", event, fields)
@@ -119,6 +119,8 @@ class Machine:
         self.keys: KeyRing = derived(b"a key for all lives")
         self.watched: Final[dict[str, Callable[[Line], object]]] = {}
         self.recordings: Final = recordings
+        self.alarms: Final[list[Line]] = []
+        """Errors that processes told of, this one or one before."""
         self.lives = 0
         self.life: Life | None = None
         self.began_s = 0.0
@@ -152,7 +154,7 @@ class Life:
         settings = machine.settings
         self._loop: Final = loop
         self.clock: Final = MortalClock(loop, machine.wall, rng.uniform(0, 1e6))
-        self.log: Final = MortalLog(self.clock, machine.watched)
+        self.log: Final = MortalLog(self.clock, machine.watched, machine.alarms)
         store = None
         if settings.durability is not Durability.MEMORY:
             thread = SimulatedStore(machine.disk, self.clock, machine.weather, rng)

@@ -5,6 +5,7 @@ replay is made to fail at the same place.
 """
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from actors.ports import Recording
@@ -46,11 +47,12 @@ class Replaying:
             return replay(document)
         where = fuse.burnt_where
         fuse.light(where, FAR)
-        again = replay(document)
+        spared = replay(document)
         passages = FAR - fuse.left
         for passage in range(passages, max(0, passages - LAST_PASSAGES), -1):
             fuse.light(where, passage)
             again = replay(document)
             if again.same:
-                break
-        return again
+                return again
+        # It raised where something is encoded that a recording leaves out: a claim, a message.
+        return replace(spared, same=spared.found == spared.expected)
