@@ -28,6 +28,7 @@ from tests.soak.town import Town
 
 LIFE_S_MAX: Final = 90.0
 """No session takes so long; one that does hangs."""
+PULSE_S: Final = 0.05
 STRANGERS_OF_PEOPLE: Final = 5
 """One for so many people."""
 
@@ -36,7 +37,8 @@ STRANGERS_OF_PEOPLE: Final = 5
 class Report:
     """What a soak found; `counts` as in the town, `levels` of the log by level and event.
 
-    `before` was read before anybody came.
+    `before` was read before anybody came. `stall_s` is the longest time for which the clients
+    themselves stood still: more than a heartbeat of it, and faults may be theirs.
     """
 
     before: Reading | None = None
@@ -45,6 +47,7 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    stall_s: float = 0.0
 
 
 class Soak:
@@ -98,9 +101,11 @@ class Soak:
             self.report.before = await self._read()
         over = asyncio.Event()
         everybody = [asyncio.create_task(self._again(life, is_over, over)) for life in lives]
+        pulse = asyncio.create_task(self._feel_pulse())
         await over.wait()
         self.report.loads.append(await self._read())
         await asyncio.gather(*everybody)
+        pulse.cancel()
         self.report.troughs.append(await self._trough())
         await self._take_log()
         self._tell(self.report)
@@ -116,6 +121,14 @@ class Soak:
             except Exception as fault:  # noqa: BLE001  # told, and the others go on
                 self.town.fault(f"{type(fault).__name__}: {fault}")
         over.set()
+
+    async def _feel_pulse(self) -> None:
+        """Note how late this loop wakes."""
+        while True:
+            slept_s = time.monotonic()
+            await asyncio.sleep(PULSE_S)
+            late_s = time.monotonic() - slept_s - PULSE_S
+            self.report.stall_s = max(self.report.stall_s, late_s)
 
     async def _trough(self) -> Reading:
         """Read when the server is empty and has nothing to wait for.

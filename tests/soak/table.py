@@ -11,7 +11,16 @@ from typing import Final
 
 from tests.soak.course import Report
 from tests.soak.readings import Handles, Reading
-from tests.soak.verdict import MEMORY, OBJECTS, Bound, Point, growth, not_the_same, too_much
+from tests.soak.verdict import (
+    MEMORY,
+    MEMORY_AND_GARBAGE,
+    OBJECTS,
+    Bound,
+    Point,
+    growth,
+    not_the_same,
+    too_much,
+)
 
 HEADING: Final = (
     "  min  sessions   rooms |  conns rooms  RSS MiB |  RSS MiB  PSS MiB  anon KiB"
@@ -37,14 +46,11 @@ def row(trough: Reading, load: Reading) -> str:
     )
 
 
-def memory(report: Report) -> list[Point]:
-    """Sessions and anonymous memory, by trough."""
-    return [(trough.sessions, trough.anonymous) for trough in report.troughs]
-
-
-def live_blocks(report: Report) -> list[Point]:
-    """Sessions and live blocks, by trough; none where nothing was collected."""
-    return [(t.sessions, t.live) for t in report.troughs if t.live is not None]
+def measures(report: Report) -> list[tuple[Bound, list[Point]]]:
+    """What is held against which bound; live objects only where garbage was collected."""
+    memory: list[Point] = [(t.sessions, t.anonymous) for t in report.troughs]
+    live: list[Point] = [(t.sessions, t.live) for t in report.troughs if t.live is not None]
+    return [(MEMORY, memory), (OBJECTS, live)] if live else [(MEMORY_AND_GARBAGE, memory)]
 
 
 def exact_faults(report: Report) -> list[str]:
@@ -67,9 +73,8 @@ def exact_faults(report: Report) -> list[str]:
 def faults_of(report: Report) -> list[str]:
     """All that is wrong, in sentences; none where the server is flat."""
     faults = exact_faults(report)
-    faults += _told(too_much(MEMORY, memory(report)))
-    if live := live_blocks(report):
-        faults += _told(too_much(OBJECTS, live))
+    for bound, points in measures(report):
+        faults += _told(too_much(bound, points))
     return faults
 
 
@@ -82,10 +87,9 @@ def summary(report: Report) -> tuple[str, bool]:
         + f", {counts['frames']:,} objects judged by mirrors",
         "deeds: " + _listed(counts, [*KINDS, "frames", "users", "faults"]),
         "log: " + _listed(report.levels, []),
-        _measured(MEMORY, memory(report), report),
+        f"the clients themselves stood still for {report.stall_s:.2f} s at most",
+        *[_measured(bound, points, report) for bound, points in measures(report)],
     ]
-    if live := live_blocks(report):
-        lines.append(_measured(OBJECTS, live, report))
     faults = faults_of(report)
     lines += [f"NOT FLAT: {fault}" for fault in faults] or ["FLAT"]
     return "\n".join(lines), not faults

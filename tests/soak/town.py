@@ -19,6 +19,8 @@ from tests.soak.pace import Pace
 
 FAULTS_MAX: Final = 20
 """So many faults are told; more would say nothing new."""
+FAULT_CHARS_MAX: Final = 1500
+"""And so much of each: the story behind it is long."""
 VISITS_OF_A_ROOM: Final = 6
 ROOMS_AT_ONCE: Final = 8
 SPENT_KEPT: Final = 50
@@ -49,7 +51,7 @@ class Town:
         """Something that a correct server does not do."""
         self.counts["faults"] += 1
         if len(self.faults) < FAULTS_MAX:
-            self.faults.append(what)
+            self.faults.append(what[:FAULT_CHARS_MAX])
 
     def a_user(self) -> str:
         """Nobody had this name before."""

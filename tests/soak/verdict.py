@@ -41,6 +41,8 @@ class Bound:
 MEMORY: Final = Bound("anonymous memory", "bytes", 50, 1.5 * 1_048_576)
 """One small object in a list is 100 to 200 bytes; what a session is made of is thousands. A heap
 grows by arenas of 1 MiB."""
+MEMORY_AND_GARBAGE: Final = Bound("memory, garbage included,", "bytes", 50, 8 * 1_048_576)
+"""Where nobody collects it, garbage comes and goes by megabytes."""
 OBJECTS: Final = Bound("live objects", "blocks", 0.1, 2_500)
 """One object for each session is 1 block."""
 TROUGHS_MIN: Final = 6
