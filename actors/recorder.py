@@ -128,7 +128,8 @@ class Recorder(Reducer):
         inputs = self._inputs
         if len(inputs) > 1 and inputs[-1] is Place.END:
             before = inputs[-2]
-            if isinstance(before, tuple) and before[0] == "selfCheck":
+            # Only those that time brings: the others answer what was found before.
+            if isinstance(before, tuple) and (before[0], before[2]) == ("selfCheck", 0):
                 del inputs[-2:]
                 self._count -= 1
         self._add(("selfCheck", now_s, message.again))

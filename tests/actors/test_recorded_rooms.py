@@ -153,6 +153,20 @@ async def test_a_self_check_that_fails_fails_again(inputs_max: int) -> None:
 
 
 @pytest.mark.rule("O4.2")
+async def test_a_self_check_that_fails_after_one_that_did_not_quite_fails_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second look at what turned out to be none is not taken for a routine one."""
+    stage = Stage(self_check_s=5)
+    a, b = await stage.seat("A", "B")
+    looks = iter([[b], [a, b]])
+    monkeypatch.setattr(stage.roster, "claims", lambda room_id: next(looks, [b]))
+    await stage.pass_time(11)
+    again = played(stage)
+    assert again.same, str(again)
+
+
+@pytest.mark.rule("O4.2")
 async def test_a_self_check_that_fails_after_a_crash_fails_again() -> None:
     """It is the look that the recovered room asked for before the recording begins."""
     stage = Stage()
