@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+import pytest
+
 from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId
@@ -57,6 +59,12 @@ def poisoned(method: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return broken
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, *methods: str) -> None:
+    """From now on these methods of a state raise where P is concerned, whoever calls them."""
+    for name in methods:
+        monkeypatch.setattr(RoomState, name, poisoned(getattr(RoomState, name)))
 
 
 class RestlessClock(FakeClock):
