@@ -119,9 +119,9 @@ class RegistryActor(LoopActor):
         record = RoomRecord(room_id, Mailbox(self._ports.settings.mailbox_messages_max))
         found = self._find(room_id)
         if found is None:
-            self._park(record, message)
             directory.rooms[room_id] = record
-            directory.loading.add(room_id)
+            directory.loading.add(room_id)  # also where nobody may wait: it is not asked twice
+            self._park(record, message)
             return
         if not self._may_enter(message, found):
             raise self._turned_away(found)

@@ -188,7 +188,9 @@ class Connection(asyncio.Protocol):
         elif opcode is Opcode.CONT and self._fragments is not None:
             session.charge()
             self._fragments += frame.data
-            if frame.fin:
+            if len(self._fragments) > self._door.settings.message_bytes_max:
+                self._lose_and_close(CloseCode.TOO_BIG, "a message over the limit")
+            elif frame.fin:
                 text, self._fragments = self._fragments, None
                 self._on_text(session, text)
         elif opcode is Opcode.BINARY:

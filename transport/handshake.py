@@ -41,10 +41,13 @@ def new_protocol(settings: Settings) -> ServerProtocol:
 
 
 def open_protocol(settings: Settings) -> Protocol:
-    """The parser of an open WebSocket, without what the handshake's holds on to (2 KiB)."""
-    return Protocol(
-        Side.SERVER, state=State.OPEN, max_size=settings.message_bytes_max, logger=_logger
-    )
+    """The parser of an open WebSocket, without what the handshake's holds on to (2 KiB).
+
+    It limits frames; what fragments add up to is the connection's to limit, since the parser would
+    count a ping between two of them as a part of the message.
+    """
+    frame_bytes_max = (None, settings.message_bytes_max)
+    return Protocol(Side.SERVER, state=State.OPEN, max_size=frame_bytes_max, logger=_logger)
 
 
 def between_frames(protocol: Protocol) -> bool:

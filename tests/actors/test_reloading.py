@@ -168,6 +168,30 @@ async def test_a_room_that_cannot_be_loaded_is_unavailable_until_it_can() -> Non
     assert stage.store.waits == ["load"]
 
 
+async def test_a_join_that_may_not_wait_asks_the_store_once_at_most() -> None:
+    """However often it comes: a store that stalls does not gather what nobody waits for."""
+    stage = await restarted("A", parked_joins_max=1)
+    (other,) = await stage.seat("Z", room_id=RoomId("other"))
+    stage = await stage.restart()
+    stage.store.at_once = False
+    await stage.turn(stage.join(stage.outlet("W", other.room_id)))
+    b = stage.outlet("B")
+    for _ in range(3):
+        await stage.turn(stage.join(b))
+        assert b.take() == ["refused unavailable"]
+    assert stage.store.waits == ["load", "load"]
+    for _ in range(2):
+        stage.store.do()
+        await settle()
+    assert (ROOM in stage.directory.rooms, stage.directory.loading) == (False, set())
+    await stage.turn(stage.join(b))
+    assert stage.store.waits[-1] == "load"
+    while stage.store.asked:
+        stage.store.do()
+        await settle()
+    assert b.take() == ["Joined v2: A? B"]
+
+
 async def test_a_record_that_no_room_can_be_made_of_is_unavailable_and_named() -> None:
     """Its joiners are answered, and the registry goes on."""
     stage = await restarted("A")

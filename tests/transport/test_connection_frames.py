@@ -178,6 +178,27 @@ def test_a_message_of_the_limit_is_taken_and_a_larger_one_closes_with_1009() -> 
     assert guest.close_code == 1009
 
 
+@pytest.mark.rule("C4.2", "C2.6")
+def test_control_frames_between_the_fragments_of_a_large_message_are_no_part_of_it() -> None:
+    """A message of exactly the limit, with the largest ping in front of its last byte."""
+    guest = Porch(message_bytes_max=300).guest()
+    head, tail = Frame(TEXT, b"x" * 299, fin=False), Frame(CONT, b"y")
+    guest.send(head, Frame(PING, b"p" * 125), tail)
+    assert guest.session.texts == [b"x" * 299 + b"y"]
+    assert [(each.opcode, len(each.data)) for each in guest.heard()] == [(PONG, 125)]
+    assert guest.close_code is None
+
+
+@pytest.mark.rule("C4.2", "C4.9")
+def test_fragments_over_the_limit_close_with_1009_before_the_message_is_complete() -> None:
+    """No more than the limit and one frame is ever kept."""
+    guest = Porch(message_bytes_max=300).guest()
+    guest.send(Frame(TEXT, b"x" * 300, fin=False), Frame(CONT, b"", fin=False))
+    assert guest.session.losses == 0
+    guest.send(Frame(CONT, b"x", fin=False), Frame(CONT, b"y"))
+    assert (guest.close_code, guest.session.texts, guest.session.losses) == (1009, [], 1)
+
+
 @pytest.mark.rule("C4.3")
 @pytest.mark.parametrize(
     "payload", [b"\xff", b"\xc0\xaf", b'"\xed\xa0\x80"', b"\xe2\x82", b"a" * 200 + b"\x80"]
