@@ -129,7 +129,7 @@ class Recorder(Reducer):
         if len(inputs) > 1 and inputs[-1] is Place.END:
             before = inputs[-2]
             # Only those that time brings: the others answer what was found before.
-            if isinstance(before, tuple) and (before[0], before[2]) == ("selfCheck", 0):
+            if isinstance(before, tuple) and before[0] == "selfCheck" and before[2] == 0:
                 del inputs[-2:]
                 self._count -= 1
         self._add(("selfCheck", now_s, message.again))
