@@ -206,8 +206,10 @@ class Encoder(Protocol):
 class Roster(Protocol):
     """The sessions' own view of who sits where, kept by them and not by the rooms."""
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
-        """The outlets that believe themselves in the room."""
+    def claims(self, room_id: RoomId) -> Iterable[Outlet] | None:
+        """The outlets that believe themselves in the room; None while the server drains, when
+        sessions end of which no room is told.
+        """
         ...
 
 

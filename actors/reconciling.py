@@ -7,7 +7,7 @@ Called by room.py, once in each new epoch of a room that failed, before anybody 
 from collections.abc import Iterable
 
 from actors.ids import SocketId
-from actors.members import Member
+from actors.members import Hearing, Member
 from actors.ports import Eviction, Outlet
 from actors.recovery import orphans, strangers
 from actors.room_state import LeaveReason, RoomState
@@ -20,17 +20,20 @@ def reconcile(
     members: dict[SocketId, Member],
     turn: Turn,
     seating: Seating,
-    claims: Iterable[Outlet],
+    claims: Iterable[Outlet] | None,
     now_ms: int,
 ) -> None:
     """Make state and members agree with each other and with `claims`, the outlets whose sessions
-    believe themselves in the room. O(players + claims). Leaves no change in the turn.
+    believe themselves in the room (None: nobody can say, and members stay as they are).
+    O(players + claims). Leaves no change in the turn.
     """
     turn.changes.clear()
     for member in strangers(state, members):
         member.outlet.evict(Eviction.CLOSED, "the room lost this player in a crash")
     for socket_id in orphans(state, members):
         state.leave(socket_id, LeaveReason.TIMEOUT, now_ms)
+    if claims is None:
+        claims = [one.outlet for one in members.values() if one.hearing is not Hearing.LOST]
     claiming = {id(outlet): outlet for outlet in claims}
     answered = {id(owed.outlet) for owed in turn.owed}
     for socket_id, member in members.items():

@@ -75,11 +75,11 @@ def _outlet_in(text: str, members: Mapping[SocketId, Member]) -> Outlet | None:
 def breaches(
     state: RoomState,
     members: dict[SocketId, Member],
-    claims: Iterable[Outlet],
+    claims: Iterable[Outlet] | None,
     graces: Iterable[Grace] | None = None,
 ) -> list[str]:
-    """`claims` are the outlets whose sessions believe themselves in this room; `graces`, where
-    given, those that run: each lost player needs that of its last loss.
+    """`claims` are the outlets whose sessions believe themselves in this room, None where nobody
+    can say; `graces`, where given, those that run: each lost player needs that of its last loss.
     """
     found: list[str] = []
     if state.recomputed_checksum() != state.checksum():
@@ -99,6 +99,8 @@ def breaches(
             for key in lost
             if id(members[key].outlet) not in ending
         ]
+    if claims is None:
+        return found
     by_session = {outlet.socket_id: outlet for outlet in claims}
     found += [f"player without session: {key}" for key in sorted(hearing - by_session.keys())]
     found += [f"session without player: {key}" for key in sorted(by_session.keys() - hearing)]

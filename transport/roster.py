@@ -14,9 +14,14 @@ class SessionRoster:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, dict[SocketId, Outlet]] = {}
+        self._is_closed = False
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
-        return tuple(self._rooms.get(room_id, {}).values())
+    def claims(self, room_id: RoomId) -> Iterable[Outlet] | None:
+        return None if self._is_closed else tuple(self._rooms.get(room_id, {}).values())
+
+    def close(self) -> None:
+        """The server drains: sessions end, and no room is told. May be repeated."""
+        self._is_closed = True
 
     def sit(self, room_id: RoomId, outlet: Outlet) -> None:
         self._rooms.setdefault(room_id, {})[outlet.socket_id] = outlet

@@ -95,11 +95,10 @@ class Session:
             seat.mailbox.tell(m.Lost(seat))
 
     def drain(self, reconnect_after_ms: int) -> None:
-        """The server itself is going: say when to come back, and tell no room of a loss. To the
-        rooms' self-check the session still sits where it sat.
-        """
+        """The server itself is going: say when to come back, and tell no room of a loss."""
         self._send("serverDraining", None, reconnectAfterMs=reconnect_after_ms)
-        self._end(rises=False)
+        self._host.roster.close()
+        self._end()
 
     # -- from the rooms, through seats
 
@@ -376,7 +375,7 @@ class Session:
         if link is not None:
             link.close(code, reason)
 
-    def _end(self, *, rises: bool = True) -> bool:
+    def _end(self) -> bool:
         """Cut the link; False when that was done before. A request under way stays noted, so
         that its outcome is known to whoever resumes.
         """
@@ -390,6 +389,5 @@ class Session:
         seat = self.seat
         if seat is not None:
             seat.kill()
-            if rises:
-                self._host.roster.rise(seat.room_id, seat)
+            self._host.roster.rise(seat.room_id, seat)
         return True

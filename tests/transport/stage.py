@@ -251,7 +251,7 @@ class Stage:
 
     def claims(self, room: str) -> list[str]:
         """The sessions that believe themselves in `room`."""
-        return [outlet.socket_id for outlet in self.roster.claims(RoomId(room))]
+        return [outlet.socket_id for outlet in self.roster.claims(RoomId(room)) or ()]
 
 
 def done(version: int = 1) -> Done:

@@ -24,7 +24,9 @@ def place(socket_id: str) -> Outlet:
 
 def claims(roster: Roster, room_id: RoomId) -> Iterable[Outlet]:
     """As a room asks."""
-    return list(roster.claims(room_id))
+    asked = roster.claims(room_id)
+    assert asked is not None
+    return list(asked)
 
 
 def test_who_sits_down_is_there_until_rising() -> None:
@@ -65,4 +67,14 @@ def test_claims_stay_as_they_were_when_asked_for() -> None:
     roster.sit(LOBBY, ann)
     asked = roster.claims(LOBBY)
     roster.rise(LOBBY, ann)
+    assert asked is not None
     assert list(asked) == [ann]
+
+
+def test_a_closed_roster_says_nothing() -> None:
+    """The server drains: who is gone from it has been lost to no room."""
+    roster = SessionRoster()
+    roster.sit(LOBBY, place("AAAA"))
+    roster.close()
+    roster.close()
+    assert roster.claims(LOBBY) is None

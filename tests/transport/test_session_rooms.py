@@ -300,7 +300,7 @@ def test_a_drained_session_is_told_when_to_come_back_and_no_room_of_a_loss() -> 
     client.session.lost()
     ready.outlet.answer(Done(1))
     assert (client.heard(), stage.room("lobby").messages) == ([], [])
-    assert stage.claims("lobby") == [client.session.socket_id], "for the rooms' self-check"
+    assert stage.roster.claims(RoomId("lobby")) is None, "no self-check may ask"
 
 
 def test_a_session_that_is_gone_is_not_drained() -> None:

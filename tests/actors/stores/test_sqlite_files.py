@@ -251,7 +251,8 @@ def test_damage_that_is_found_by_a_load_is_set_aside_by_the_next_start(
     """Where the file is too large to be read through; whether or not this run wrote before."""
     monkeypatch.setattr(sqlite_opening, "_CHECKED_BYTES_MAX", 0)
     rooms = filled(tmp_path, folding)
-    smash(tmp_path / FILE_NAME, 7)
+    ((tables_end,),) = sql(tmp_path, "SELECT max(rootpage) FROM sqlite_master")
+    smash(tmp_path / FILE_NAME, tables_end)
     run = Run(lambda: folding(tmp_path))
     assert run.opened.remarks == ()
     if wrote:
