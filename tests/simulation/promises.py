@@ -145,7 +145,8 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     same_life = token.life == world.machine.lives
     wrong_if(token.switched and same_life, "resumed in a room that it had switched from")
     newer = person.tokens[person.tokens.index(token) + 1 :] if token in person.tokens else []
-    voided = any(each.confirmed and each.socket_id == token.socket_id for each in newer)
+    seat = (token.socket_id, token.room_id)
+    voided = any(each.confirmed and (each.socket_id, each.room_id) == seat for each in newer)
     wrong_if(voided, "resumed by a token that a newer one had replaced")
 
 
