@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from tests.acceptance.held import Wrong
+from actors.settings import Durability
+from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Mirror, Seat, Violation
 from tests.simulation import promises
 from tests.simulation.network import LINK, Conditions
@@ -23,6 +24,11 @@ from tests.simulation.websocket import ClientSocket
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+_EFFECTS: Final = frozenset({"ready", "updatePlayer", "sendRoomMessage"})
+"""Requests that must not be done twice."""
+_SEATING: Final = ("joinRoomGameSpace", "leaveRoomGameSpace", "resumeRoomGameSpace")
 
 
 @dataclass(slots=True)
@@ -36,8 +42,8 @@ class Token:
     connection: int
     confirmed: bool = False
     """The server had a frame on the connection that got it."""
-    spent: bool = False
-    """Its owner was told that it left."""
+    spent_in: int = 0
+    """The life of the server in which its owner was told that it left."""
     switched: bool = False
     """Its owner was told that it sits in another room."""
 
@@ -61,6 +67,14 @@ class Person:
         self.is_unsure = False
         """An answer with a newer token may have been on its way, and what it sent after the request
         for that counts as a proof that it arrived."""
+        self.may_be_back = False
+        """It asked to be brought back, and never heard what became of that."""
+        self.is_unsettled = False
+        """Something that changes how it appears was not done for certain."""
+        self.last_move: tuple[float, float] | None = None
+        """Where it must be in the end; None where it cannot know."""
+        self.is_hindered = False
+        """It may be slow to answer, or says things that end a connection."""
         self.gaps = 0
         """How often it may have missed room messages, as far as it knows."""
         self.frames = 0
@@ -68,6 +82,11 @@ class Person:
         self._number = 0
         self._said = 0
         self._last: Asked | None = None
+        self._before: Asked | None = None
+        """The newest request with an effect, on the connection before this one."""
+        self._earlier: Asked | None = None
+        """The same, where this connection goes on with the session of that one."""
+        self._moved_s: tuple[tuple[str, int, int], float] | None = None
         self._heard_of: dict[str, tuple[int, int]] = {}
         """Newest room message of each sender, and `gaps` at that moment."""
 
@@ -89,15 +108,27 @@ class Person:
         """
         self.connections += 1
         self.is_unsure |= self.replies.may_have_proved()
+        self.is_unsettled |= self.replies.under_way("ready", "updatePlayer")
+        self.may_be_back |= self.replies.under_way("resumeRoomGameSpace")
+        self.is_hindered = bool(self.conditions.bytes_per_s)
+        self.last_move = None
+        last = self._last
+        self._before = last if last is not None and last.kind in _EFFECTS else None
+        self._earlier = None
         old = self.socket
         if old is not None and not old.is_gone:
             self.world.left_behind.append(old)
         socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
+        socket.on_reset = lambda: self._was_reset(socket)
         self.socket = socket
         self.mirror.opened()
         self.replies = Replies()
         self._last = None
         self.world.begin(self._connect(socket))
+
+    def _was_reset(self, socket: ClientSocket) -> None:
+        """Nobody resets the connection of somebody who does all that a client has to do."""
+        self.world.was_reset(self.name, excused=self.is_hindered or socket is not self.socket)
 
     async def _connect(self, socket: ClientSocket) -> None:
         try:
@@ -117,7 +148,7 @@ class Person:
             if on:
                 self.socket.end.resume_reading()
             else:
-                self.mirror.may_fall_behind = True
+                self.mirror.may_fall_behind = self.is_hindered = True
                 self.socket.end.pause_reading()
 
     def hang_up(self, *, abruptly: bool = False) -> None:
@@ -129,6 +160,7 @@ class Person:
 
     def mute(self) -> None:
         """Answer no pings over this connection any more."""
+        self.is_hindered = True
         if self.socket is not None:
             self.socket.answers_pings = False
 
@@ -143,6 +175,7 @@ class Person:
     def change_link(self, conditions: Conditions) -> None:
         """From now on its links are like this."""
         self.conditions = conditions
+        self.is_hindered |= bool(conditions.bytes_per_s)
         if conditions.bytes_per_s or conditions.latency_s > 0.1:
             self.mirror.may_fall_behind = True
         if self.socket is not None and self.socket.end is not None:
@@ -169,11 +202,18 @@ class Person:
             self._send(asked, is_copy=copy > 0)
         if kind != "move":
             self._last = asked
+        elif self.mirror.seat is Seat.SEATED and not self.replies.under_way(*_SEATING):
+            self.last_move = (fields["x"], fields["y"])
+        else:
+            self.last_move = None
+        if kind in _EFFECTS:
+            self._earlier = None
 
     def ask_again(self) -> None:
-        """A copy of its newest request."""
-        if self._last is not None and self.is_connected:
-            self._send(self._last, is_copy=True)
+        """A copy of its newest request, or of one on the connection before."""
+        known = [each for each in (self._last, self._earlier) if each is not None]
+        if known and self.is_connected:
+            self._send(self.rng.choice(known), is_copy=True)
 
     def _send(self, asked: Asked, *, is_copy: bool) -> None:
         fields = {"type": asked.kind, **asked.fields}
@@ -188,6 +228,7 @@ class Person:
     def say_garbage(self, text: bytes) -> None:
         """A text frame that is no request; it is refused."""
         if self.is_connected and self.socket is not None:
+            self.is_hindered = True
             self.replies.ask(Asked(GARBAGE, None, {}))
             self.socket.send_text(text)
 
@@ -230,6 +271,16 @@ class Person:
         """The one that may bring it back; None where it knows of none."""
         return self.tokens[-1] if self.tokens else None
 
+    def sits_again(self, *, resumed: bool) -> None:
+        """It was answered that it sits: as the session that it was (`resumed`), or anew."""
+        self.last_move = None
+        before, self._before = self._before, None
+        if resumed and before is not None:
+            notes = {**before.notes, "earlier": True}
+            self._earlier = Asked(before.kind, before.number, before.fields, True, notes)
+        else:
+            self._earlier = None
+
     def take_token(self, item: dict[str, Any]) -> None:
         """Keep the token of an answer, and some of those before."""
         life = self.world.machine.lives
@@ -255,7 +306,11 @@ class Person:
         self.mirror.feed(item)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
-        if kind == "roomMessage":
+        if kind == "playersMoved":
+            self._heard_moves(item, sent_s)
+        elif kind == "roomClosed":
+            wrong_if(not self._may_be_closed(item), "roomClosed, and the room did not keep failing")
+        elif kind == "roomMessage":
             self._heard_message(item)
         elif kind == "roomState" and item["reason"] != "requested":
             self.gaps += 1
@@ -266,8 +321,27 @@ class Person:
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
                 promises.answered(self, asked, item, was_seated, sent_s)
+            else:
+                self.last_move = None
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
+
+    def _may_be_closed(self, item: dict[str, Any]) -> bool:
+        """Its room kept failing; or it failed while this one was about to go."""
+        world = self.world
+        going = self.wants_out or world.settings.one_session_per_user
+        return world.was_closed(item["roomId"], 0.0) or (going and world.fuse.burnt > 0)
+
+    def _heard_moves(self, item: dict[str, Any], sent_s: float) -> None:
+        """No room says them more often than once a tick."""
+        settings = self.world.settings
+        where = (item["roomId"], item["epoch"], self.connections)
+        before, self._moved_s = self._moved_s, (where, sent_s)
+        if before is None or before[0] != where or self.mirror.may_fall_behind:
+            return
+        if settings.durability is not Durability.JOURNAL:  # which says them when they are durable
+            early_s = before[1] + settings.tick_ms / 1000 - sent_s
+            wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
 
     def _heard_message(self, item: dict[str, Any]) -> None:
         sender, number = item["from"], item["data"]["n"]

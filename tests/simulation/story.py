@@ -30,11 +30,13 @@ DEEDS: Final[Mapping[str, tuple[int, str]]] = {
     "ping": (3, "{who} pings"),
     "permission": (1, "{who} asks for a permission"),
     "garbage": (2, "{who} sends garbage"),
-    "again": (3, "{who} sends its last request again"),
+    "again": (3, "{who} sends an earlier request again"),
+    "flood": (1, "{who} sends {flood} at once"),
     "close": (4, "{who} closes its connection"),
     "abort": (4, "{who} resets its connection"),
     "come back": (4, "{who} comes back over a new connection"),
     "come back late": (2, "{who} shows an old token over a new connection"),
+    "forge": (1, "{who} shows a token that nobody gave it, over a new connection"),
 }
 """What people do."""
 FAULTS: Final[Mapping[str, tuple[int, str]]] = {
@@ -60,6 +62,7 @@ LINKS: Final = {
     "shaky": Conditions(latency_s=0.01, jitter_s=0.2, splits=0.5),
     "thin": Conditions(latency_s=0.02, bytes_per_s=20_000, window_bytes=4096, splits=0.2),
     "narrow": Conditions(window_bytes=512, splits=0.5),
+    "trickling": Conditions(latency_s=0.02, bytes_per_s=1500, window_bytes=2048),
 }
 """Conditions by name."""
 WHERE: Final = ("taking a message", "a message taken", "publishing", "encoding", "a session")
@@ -100,7 +103,7 @@ def details(step: Step) -> dict[str, Any]:
     rng = step.rng()
     return {
         "room": rng.choice(("a", "a", "a", "b", "c")),
-        "size": rng.choice([1, 100, 3000]),
+        "size": rng.choice([1, 100, 3000, 8000]),
         "out": rng.choice([0, 1, 7, 100, rng.randrange(3000)]),
         "in_": rng.choice([0, 1, 7, 100, rng.randrange(3000)]),
         "link": rng.choice(sorted(LINKS)),
@@ -110,6 +113,7 @@ def details(step: Step) -> dict[str, Any]:
         "where": rng.choice(WHERE),
         "count": rng.choice([1, 1, 1, 2, 5]),
         "down": rng.choice([0, 0.1, 2, 40]),
+        "flood": rng.choice(["300 pings", "80 requests for the whole state"]),
     }
 
 
@@ -179,6 +183,7 @@ def make(seed: str, steps: int = STEPS) -> Story:
 
 def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
     """Settings near their edges, one way or another."""
+    limited = rng.random() < 0.2
     return {
         "durability": rng.choice(["memory", "fast", "fast", "journal", "journal"]),
         "one_session_per_user": rng.random() < 0.2,
@@ -189,8 +194,8 @@ def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
         "room_idle_s": rng.choice([0.05, 2, 300]),
         "outbox_bytes_max": 20_000,
         "slow_reader_s": rng.choice([5, 60]),
-        "messages_per_s": rng.choice([20, 1e6, 1e6, 1e6]),
-        "messages_burst": 1e6,
+        "messages_per_s": 20 if limited else 1e6,
+        "messages_burst": 40 if limited else 1e6,
         "joins_per_s": 1e6,
         "joins_burst": 1e6,
         "players_max": rng.choice([3, 1000, 1000]),

@@ -21,6 +21,11 @@ from tests.simulation.process import Life, Line, Machine
 from tests.simulation.story import NAMES
 from tests.simulation.websocket import ClientSocket
 
+RESETS_S: Final = 1.0
+"""So long after its death a process' connections are still being reset."""
+HEARTBEAT_S_MAX: Final = 25.0
+"""So long after the server got no processor it may take somebody for silent."""
+
 
 class World:
     """Everything in it comes from `seed`."""
@@ -124,6 +129,13 @@ class World:
         self.internals += not is_copy
         if self.internals > self.fuse.burnt:
             self.broken(AssertionError("`internal`, and nothing had raised"))
+
+    def was_reset(self, name: str, *, excused: bool) -> None:
+        """Somebody's connection was reset, though its link works."""
+        now_s = self.loop.time()
+        is_new = self.machine.life is None or now_s - self.machine.began_s < RESETS_S
+        if not excused and not is_new and now_s - self.froze_s > HEARTBEAT_S_MAX:
+            self.broken(AssertionError(f"{name}'s connection was reset without a reason"))
 
     # -- the server's lives, as far as people may reckon with them
 
