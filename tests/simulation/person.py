@@ -8,7 +8,7 @@ what was asked is judged in `promises.py`. Raises `Violation` at the first broke
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+UNREAD_BYTES: Final = 1024
+"""So much its machine takes for somebody who does not read."""
 _EFFECTS: Final = frozenset({"ready", "updatePlayer", "sendRoomMessage"})
 """Requests that must not be done twice."""
 _SEATING: Final = ("joinRoomGameSpace", "leaveRoomGameSpace", "resumeRoomGameSpace")
@@ -146,10 +148,12 @@ class Person:
         """Read, or stop reading."""
         if self.socket is not None and self.socket.end is not None:
             if on:
+                self.socket.end.renew(self.conditions)
                 self.socket.end.resume_reading()
             else:
                 self.mirror.may_fall_behind = self.is_hindered = True
                 self.socket.end.pause_reading()
+                self.socket.end.renew(replace(self.conditions, window_bytes=UNREAD_BYTES))
 
     def hang_up(self, *, abruptly: bool = False) -> None:
         """End its connection, by the closing handshake or by a reset."""
@@ -303,6 +307,8 @@ class Person:
 
     def _take(self, item: dict[str, Any], sent_s: float) -> None:
         was_seated = self.mirror.seat
+        if item["type"] == "playerUpdated" and was_seated is Seat.SEATED:
+            self._heard_update(item)
         self.mirror.feed(item)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
@@ -325,6 +331,15 @@ class Person:
                 self.last_move = None
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
+
+    def _heard_update(self, item: dict[str, Any]) -> None:
+        """Nobody here takes the name that it has: what changes nothing was not asked for."""
+        for player in item["players"]:
+            known = self.mirror.players.get(player["socketId"], {})
+            same = all(
+                known.get(name) == player.get(name) for name in ("displayName", "attributes")
+            )
+            wrong_if(known and same, f"an update of {player['socketId']} that changes nothing")
 
     def _may_be_closed(self, item: dict[str, Any]) -> bool:
         """Its room kept failing; or it failed while this one was about to go."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = 1e6
 """So many messages in a second are as many as one likes."""
+LATE_S: Final = 2.0
+"""A grace may end so much late."""
 SLACK_S: Final = 0.1
 """An answer so long before the end of a grace must be a yes."""
 _REFUSALS: Final = {
@@ -44,6 +46,7 @@ def before(person: "Person", asked: Asked) -> None:
     notes["room"] = mirror.room_id
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
+        notes["asked_s"] = person.world.loop.time()
         notes["wants_out"] = person.wants_out or person.is_unsure
         notes["seat"] = mirror.seat
         notes["known"] = next(
@@ -125,6 +128,11 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     world = person.world
     if token is None:
         return
+    began_s, grace_s = world.machine.began_s, world.settings.resume_grace_s
+    late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
+    unheard = asked.notes["other_return"] or asked.notes["wants_out"]
+    too_late = late and token.life != world.machine.lives and not unheard
+    wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == world.machine.lives
     wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")
     if token.life != world.machine.lives and world.may_forget:
@@ -173,6 +181,9 @@ def _missed_all(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
             early and not asked.notes["other_return"],
             "resumed, and its own return is not the last that it missed",
         )
+        placed = item["socketId"] in {move[0] for move in item["positions"]}
+        shown = person.mirror.own["position"] is not None
+        wrong_if(placed != shown, "resumed without its position, or with a hidden one")
         return
     same_epoch = said["epoch"] == asked.fields["epoch"]
     missed_count = said["version"] - asked.fields["version"]
