@@ -110,6 +110,8 @@ def _flood(person: Person, step: Step) -> None:
     for n in range(int(number)):
         if what == ["pings"]:
             person.ask("ping", t=n)
+        elif what == ["messages"]:
+            person.talk(1000)
         else:
             person.ask("requestRoomState")
 

@@ -84,6 +84,8 @@ class Person:
         self._number = 0
         self._said = 0
         self._last: Asked | None = None
+        self._effect: Asked | None = None
+        """The newest with an effect."""
         self._before: Asked | None = None
         """The newest request with an effect, on the connection before this one."""
         self._earlier: Asked | None = None
@@ -114,8 +116,8 @@ class Person:
         self.may_be_back |= self.replies.under_way("resumeRoomGameSpace")
         self.is_hindered = bool(self.conditions.bytes_per_s)
         self.last_move = None
-        last = self._last
-        self._before = last if last is not None and last.kind in _EFFECTS else None
+        self._before = self._effect or self._before
+        self._effect = None
         self._earlier = None
         old = self.socket
         if old is not None and not old.is_gone:
@@ -143,6 +145,8 @@ class Person:
             )
         except ConnectionRefusedError:
             socket.is_gone, socket.is_connecting = True, False
+        if socket is self.socket and socket.end is not None:
+            socket.end.renew(self.conditions)  # they may have changed meanwhile
 
     def read(self, *, on: bool) -> None:
         """Read, or stop reading."""
@@ -180,7 +184,7 @@ class Person:
         """From now on its links are like this."""
         self.conditions = conditions
         self.is_hindered |= bool(conditions.bytes_per_s)
-        if conditions.bytes_per_s or conditions.latency_s > 0.1:
+        if conditions.bytes_per_s or conditions.window_bytes < LINK.window_bytes:
             self.mirror.may_fall_behind = True
         if self.socket is not None and self.socket.end is not None:
             self.socket.end.renew(conditions)
@@ -211,13 +215,13 @@ class Person:
         else:
             self.last_move = None
         if kind in _EFFECTS:
-            self._earlier = None
+            self._effect, self._earlier = asked, None
 
     def ask_again(self) -> None:
-        """A copy of its newest request, or of one on the connection before."""
-        known = [each for each in (self._last, self._earlier) if each is not None]
-        if known and self.is_connected:
-            self._send(self.rng.choice(known), is_copy=True)
+        """A copy of what it asked for on the connection before, or of its newest request."""
+        asked, self._earlier = self._earlier or self._last, None
+        if asked is not None and self.is_connected:
+            self._send(asked, is_copy=True)
 
     def _send(self, asked: Asked, *, is_copy: bool) -> None:
         fields = {"type": asked.kind, **asked.fields}
@@ -283,7 +287,7 @@ class Person:
             notes = {**before.notes, "earlier": True}
             self._earlier = Asked(before.kind, before.number, before.fields, True, notes)
         else:
-            self._earlier = None
+            self._earlier = self._effect = None
 
     def take_token(self, item: dict[str, Any]) -> None:
         """Keep the token of an answer, and some of those before."""

@@ -249,7 +249,7 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     if code == "unavailable" and world.settings.durability is Durability.MEMORY:
         late = world.loop.time() - world.froze_s < world.settings.join_timeout_s
         wrong_if(not late and world.fuse.burnt == 0, f"{asked.kind} had to wait, for nothing")
-    if code == "notInRoom":
+    if code == "notInRoom" and "earlier" not in asked.notes:
         elsewhere = asked.kind == "validateRoomState" and asked.fields["roomId"] != mirror.room_id
         wrong_if(
             mirror.seat is Seat.SEATED and not elsewhere, "notInRoom, for somebody who has a seat"

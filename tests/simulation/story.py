@@ -31,7 +31,7 @@ DEEDS: Final[Mapping[str, tuple[int, str]]] = {
     "permission": (1, "{who} asks for a permission"),
     "garbage": (2, "{who} sends garbage"),
     "again": (3, "{who} sends an earlier request again"),
-    "flood": (1, "{who} sends {flood} at once"),
+    "flood": (3, "{who} sends {flood} at once"),
     "close": (4, "{who} closes its connection"),
     "abort": (4, "{who} resets its connection"),
     "come back": (4, "{who} comes back over a new connection"),
@@ -56,6 +56,8 @@ FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "restart": (2, "the server is restarted in good order"),
 }
 """What befalls them."""
+SLOW: Final = {"stop reading": 12, "read on": 6, "link": 6, "talk": 20, "flood": 6, "move": 20}
+"""A world in which much is said, and little read."""
 LINKS: Final = {
     "fast": LINK,
     "far": Conditions(latency_s=0.08, jitter_s=0.05),
@@ -66,6 +68,7 @@ LINKS: Final = {
 }
 """Conditions by name."""
 WHERE: Final = ("taking a message", "a message taken", "publishing", "encoding", "a session")
+FLOODS: Final = ("300 pings", "80 requests for the whole state", "12 messages", "12 messages")
 DISKS: Final = ("well", "slow", "very slow", "full", "stalled")
 PAUSES_S: Final = (None, None, None, None, 0.0, 0.0, 0.0, 0.002, 0.01, 0.05, 0.2, 1.0)
 """What passes after a step; None: nothing at all, the next one is in the same turn of the loop."""
@@ -113,7 +116,7 @@ def details(step: Step) -> dict[str, Any]:
         "where": rng.choice(WHERE),
         "count": rng.choice([1, 1, 1, 2, 5]),
         "down": rng.choice([0, 0.1, 2, 40]),
-        "flood": rng.choice(["300 pings", "80 requests for the whole state"]),
+        "flood": rng.choice(FLOODS),
     }
 
 
@@ -164,8 +167,11 @@ def make(seed: str, steps: int = STEPS) -> Story:
         for kind, (weight, _) in {**DEEDS, **FAULTS}.items()
     }
     weights["join"] += 4
-    if rng.random() < 0.25:  # a world in which nothing goes wrong
+    mood = rng.random()
+    if mood < 0.25:  # a world in which nothing goes wrong
         weights |= dict.fromkeys(FAULTS, 0)
+    elif mood < 0.4:
+        weights |= dict.fromkeys(FAULTS, 0) | SLOW
     people = rng.choice([2, 3, 4, 6, 8])
     kinds, often = list(weights), list(weights.values())
     long_pauses = rng.choice([0, 0.01, 0.05])
@@ -192,7 +198,8 @@ def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
         "heartbeat_timeout_s": rng.choice([2, 10]),
         "resume_grace_s": rng.choice([3, 30]),
         "room_idle_s": rng.choice([0.05, 2, 300]),
-        "outbox_bytes_max": 20_000,
+        "message_bytes_max": 8500,
+        "outbox_bytes_max": rng.choice([8600, 20_000]),
         "slow_reader_s": rng.choice([5, 60]),
         "messages_per_s": 5 if limited else 1e6,
         "messages_burst": 10 if limited else 1e6,
