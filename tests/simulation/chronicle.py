@@ -41,6 +41,9 @@ class Chronicle:
         self._grace_s: Final = grace_s
         self._told_s: Final = told_s
         self._rooms: Final[dict[str, _Room]] = {}
+        self._hidden: Final[dict[str, tuple[str, str]]] = {}
+        """Pseudonym -> room and user."""
+        self._pseudonyms: Final[dict[tuple[str, str], str]] = {}
         self.events = 0
         """Versioned events heard, by all clients together."""
 
@@ -106,6 +109,14 @@ class Chronicle:
             before != said["checksum"],
             f"others were told the checksum {before} for version {at[1]} of epoch {at[0]}",
         )
+
+    def hides(self, room_id: str, user_id: str, pseudonym: str) -> None:
+        """A user is seen in a room by this name. Raises Wrong where it says more than that."""
+        who = (room_id, user_id)
+        before = self._hidden.setdefault(pseudonym, who)
+        wrong_if(before != who, f"{pseudonym} links {who} with {before}")
+        known = self._pseudonyms.setdefault(who, pseudonym)
+        wrong_if(known != pseudonym, f"{user_id} is {pseudonym} in {room_id}, and was {known}")
 
     # -- room messages
 

@@ -46,6 +46,8 @@ async def do(world: World, step: Step) -> str:
         return f"{person.name} waits for its connection"
     elif kind == "come back late":
         _come_back_late(person, step)
+    elif kind == "forge":
+        _forge(person, step)
     elif kind == "come back" or not person.is_connected:
         return _come_back(person, step)
     elif person.mirror.seat is Seat.OUT and step.dice % 3 and not person.replies.due():
@@ -75,9 +77,43 @@ def _come_back(person: Person, step: Step) -> str:
 
 
 def _come_back_late(person: Person, step: Step) -> None:
-    """With any token that it ever had."""
-    tokens = person.tokens
+    """With any token that it ever had, above all with the one before the newest."""
+    tokens = [*person.tokens, *person.tokens[-2:-1] * 4]
     person.connect(lambda: person.resume(step.rng().choice(tokens)) if tokens else None)
+
+
+def _forge(person: Person, step: Step) -> None:
+    """A token of its own with another signature, or for another room."""
+    token, rng = person.newest_token(), step.rng()
+    if token is None:
+        return
+    claims, _, signature = token.text.partition(".")
+    room_id, text = token.room_id, token.text
+    if rng.random() < 0.5:
+        text = f"{claims}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    else:
+        room_id = "b" if room_id == "a" else "a"
+    person.connect(
+        lambda: person.ask(
+            "resumeRoomGameSpace",
+            lie={"resumeToken": "forged"},
+            roomId=room_id,
+            resumeToken=text,
+            epoch=0,
+            version=0,
+        )
+    )
+
+
+def _flood(person: Person, step: Step) -> None:
+    number, *what = details(step)["flood"].split()
+    for n in range(int(number)):
+        if what == ["pings"]:
+            person.ask("ping", t=n)
+        elif what == ["messages"]:
+            person.talk(1000)
+        else:
+            person.ask("requestRoomState")
 
 
 def _join(person: Person, step: Step) -> None:
@@ -179,6 +215,7 @@ _DEEDS: Final[dict[str, Callable[[Person, Step], object]]] = {
     "permission": lambda person, step: person.ask("checkRoomPermission", roomId="a"),
     "garbage": _garbage,
     "again": lambda person, step: person.ask_again(),
+    "flood": _flood,
     "close": lambda person, step: person.hang_up(),
     "abort": lambda person, step: person.hang_up(abruptly=True),
 }

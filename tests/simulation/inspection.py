@@ -13,8 +13,11 @@ from actors.room_state import Player
 from actors.self_check import breaches
 from actors.settings import Durability
 from tests.acceptance.mirror import Seat
+from tests.simulation.network import End
 from tests.simulation.person import Person
 from tests.simulation.world import World
+from transport.connection import Connection
+from transport.door import Guest
 from transport.encoding import rfc3339
 from transport.session import Session
 
@@ -25,6 +28,10 @@ ANSWERS_BYTES_MAX: Final = 65_536
 LATE_S: Final = 2.0
 """A grace may end so much late: timers have their grain, and a commit its time."""
 BAD_WEATHER_S: Final = 10.0
+TIMERS_S: Final = 0.5
+"""Timers may be so late."""
+QUIET_S: Final = 10.0
+"""The peace before `agree` lasts longer."""
 
 
 class Inspection:
@@ -34,6 +41,10 @@ class Inspection:
         self._world: Final = world
         self._lost_s: dict[tuple[str, int, str], tuple[object, float]] = {}
         """Since when a player is lost, and the connection that it lost."""
+        self._quiet_s: dict[Guest, tuple[float, int]] = {}
+        """Since when nothing came of a connection, and what it had taken."""
+        self._over_s: dict[Guest, tuple[float, int, int]] = {}
+        """Since when a connection is over its bound, and what must not be otherwise for that."""
         self.looks = 0
 
     def look(self) -> None:
@@ -48,9 +59,20 @@ class Inspection:
             assert waiting <= bound, f"{waiting} bytes wait for one client"
         if life is None:
             return
+        for noted in (self._quiet_s, self._over_s):
+            for gone in noted.keys() - life.app.door.guests:
+                del noted[gone]
+        sitting: set[str] = set()
         for guest in life.app.door.guests:
+            assert isinstance(guest, Connection)
+            self._look_at_connection(guest)
             if guest.session is not None:
                 self._look_at_session(guest.session)
+                if guest.session._link is not None:
+                    name = guest.session.socket_id
+                    is_one = name not in sitting or world.fuse.burnt > 0
+                    assert is_one, f"two connections are {name}"
+                    sitting.add(name)
         weather = world.machine.weather
         if weather.stalled or weather.fails:
             world.bad_weather_s = world.loop.time()
@@ -61,7 +83,7 @@ class Inspection:
             is_paused |= room.mailbox.is_paused() or not room.mailbox.empty()
             self._look_at_room(room)
             for socket_id, player in room.state.players.items():
-                if not player.connected:
+                if not player.connected and socket_id in room.members:
                     key = (room_id, room.state.epoch, socket_id)
                     outlet = room.members[socket_id].outlet
                     before = self._lost_s.get(key)
@@ -84,6 +106,35 @@ class Inspection:
             known = planted or line.event in _OF_THE_DISK
             assert known, f"the server tells of {line.event}: {line.fields}"
 
+    def _look_at_connection(self, guest: Connection) -> None:
+        """Who says nothing, or takes nothing, is not waited for without an end."""
+        world, settings = self._world, self._world.settings
+        now_s, end, outbox = world.loop.time(), guest._transport, guest._outbox
+        if not guest.is_open() or outbox is None:
+            return
+        assert isinstance(end, End)
+        taken = outbox.sent_bytes()
+        quiet_s, before = self._quiet_s.get(guest, (now_s, -1))
+        if not end.is_reading() or (taken != before and end.get_write_buffer_size()):
+            quiet_s = now_s
+        quiet_s = max(quiet_s, end.read_s, world.froze_s)
+        self._quiet_s[guest] = (quiet_s, taken)
+        most_s = settings.heartbeat_s + settings.heartbeat_timeout_s + TIMERS_S
+        assert now_s - quiet_s <= most_s, f"silent for {now_s - quiet_s:.1f} s, and not lost"
+        # Over the bound, without a pause that nobody saw, since then.
+        over = outbox._waiting() > settings.outbox_bytes_max and outbox._refused
+        spare = outbox._waiting() - settings.outbox_bytes_max
+        offset = outbox._written - outbox._since_state
+        since = self._over_s.get(guest)
+        if not over:
+            self._over_s.pop(guest, None)
+        elif since is None or since[1] != offset or taken >= since[2]:
+            self._over_s[guest] = (now_s, offset, taken + spare)
+        else:
+            over_s = now_s - max(since[0], world.froze_s)
+            late = over_s > settings.slow_reader_s + TIMERS_S
+            assert not late, f"reads too slowly for {over_s:.1f} s, and not closed"
+
     def _look_at_session(self, session: Session) -> None:
         backlog = session._backlog
         most = self._world.settings.backlog_frames_max + FRAMES_MAX
@@ -100,6 +151,9 @@ class Inspection:
         returns = self._world.deaths > 0  # whoever comes back after a restart always fits
         most = settings.players_max + returns * len(self._world.people)
         assert len(room.state.players) <= most, "more players than allowed"
+        if settings.one_session_per_user:
+            users = {member.person for member in room.members.values()}
+            assert len(users) == len(room.members), "somebody sits here twice"
         assert len(room.mailbox) <= settings.mailbox_messages_max, "a mailbox without an end"
 
     def _look_at_lost(self) -> None:
@@ -155,12 +209,20 @@ class Inspection:
                 assert held == at, f"{person.name} is at {held}, its room {room_id} at {at}"
                 view = mirror.view()
                 assert view == truth, f"{person.name} sees {view}, and {room_id} has {truth}"
+                move = person.last_move
+                shown = mirror.position(mirror.socket_id)
+                moved = move is None or shown is None or shown == move
+                assert moved, f"{person.name} made the move {move}, and is at {shown}"
             claims = room._ports.roster.claims(room_id)
             found = breaches(room.state, room.members, claims)
             assert not found, f"{room_id}: {found}"
             assert all(player.connected for player in room.state.players.values())
+            idle = not truth and world.settings.room_idle_s < QUIET_S
+            assert not idle, f"{room_id} is empty, and still there"
         census = life.app.census.players
         assert census == total, f"{census} players are counted, {total} sit in rooms"
+        admitted = life.app.door.admission.open_count
+        assert admitted == connected, f"{admitted} connections are counted, {connected} are open"
         assert len(life.app.door.guests) == connected, (
             f"{len(life.app.door.guests)} connections for {connected} people"
         )

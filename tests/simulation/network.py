@@ -165,6 +165,8 @@ class End(asyncio.Transport):
         """Its process is gone, and nobody is there who could be told anything."""
         self.was_aborted = False
         self.sent_s = 0.0
+        self.read_s = network.loop.now_s
+        """When its process last got something of it."""
         self.peak_bytes = 0
         """The most that ever waited in the write buffer."""
 
@@ -360,6 +362,7 @@ class End(asyncio.Transport):
         unread = self._unread
         while unread and self._reads and not self._lost and not self._dead:
             data, self.sent_s = unread.popleft()
+            self.read_s = self._loop.now_s
             protocol = self._protocol
             assert protocol is not None
             self._network.deliveries += 1

@@ -8,12 +8,13 @@ what was asked is judged in `promises.py`. Raises `Violation` at the first broke
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from tests.acceptance.held import Wrong
+from actors.settings import Durability
+from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Mirror, Seat, Violation
 from tests.simulation import promises
 from tests.simulation.network import LINK, Conditions
@@ -23,6 +24,13 @@ from tests.simulation.websocket import ClientSocket
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+UNREAD_BYTES: Final = 1024
+"""So much its machine takes for somebody who does not read."""
+_EFFECTS: Final = frozenset({"ready", "updatePlayer", "sendRoomMessage"})
+"""Requests that must not be done twice."""
+_SEATING: Final = ("joinRoomGameSpace", "leaveRoomGameSpace", "resumeRoomGameSpace")
 
 
 @dataclass(slots=True)
@@ -36,8 +44,8 @@ class Token:
     connection: int
     confirmed: bool = False
     """The server had a frame on the connection that got it."""
-    spent: bool = False
-    """Its owner was told that it left."""
+    spent_in: int = 0
+    """The life of the server in which its owner was told that it left."""
     switched: bool = False
     """Its owner was told that it sits in another room."""
 
@@ -61,14 +69,30 @@ class Person:
         self.is_unsure = False
         """An answer with a newer token may have been on its way, and what it sent after the request
         for that counts as a proof that it arrived."""
+        self.may_be_back = False
+        """It asked to be brought back, and never heard what became of that."""
+        self.is_unsettled = False
+        """Something that changes how it appears was not done for certain."""
+        self.last_move: tuple[float, float] | None = None
+        """Where it must be in the end; None where it cannot know."""
+        self.is_hindered = False
+        """It may be slow to answer, or says things that end a connection."""
         self.gaps = 0
         """How often it may have missed room messages, as far as it knows."""
         self.frames = 0
         self.connections = 0
+        self.life = 0
+        """The number of the server's life from which it heard last."""
         self._number = 0
         self._said = 0
-        self._wishes: list[dict[str, Any]] = []
         self._last: Asked | None = None
+        self._effect: Asked | None = None
+        """The newest with an effect."""
+        self._before: Asked | None = None
+        """The newest request with an effect, on the connection before this one."""
+        self._earlier: Asked | None = None
+        """The same, where this connection goes on with the session of that one."""
+        self._moved_s: tuple[tuple[str, int, int], float] | None = None
         self._heard_of: dict[str, tuple[int, int]] = {}
         """Newest room message of each sender, and `gaps` at that moment."""
 
@@ -90,15 +114,27 @@ class Person:
         """
         self.connections += 1
         self.is_unsure |= self.replies.may_have_proved()
+        self.is_unsettled |= self.replies.under_way("ready", "updatePlayer")
+        self.may_be_back |= self.replies.under_way("resumeRoomGameSpace")
+        self.is_hindered = bool(self.conditions.bytes_per_s)
+        self.last_move = None
+        self._before = self._effect or self._before
+        self._effect = None
+        self._earlier = None
         old = self.socket
         if old is not None and not old.is_gone:
             self.world.left_behind.append(old)
         socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
+        socket.on_reset = lambda: self._was_reset(socket)
         self.socket = socket
         self.mirror.opened()
         self.replies = Replies()
         self._last = None
         self.world.begin(self._connect(socket))
+
+    def _was_reset(self, socket: ClientSocket) -> None:
+        """Nobody resets the connection of somebody who does all that a client has to do."""
+        self.world.was_reset(self.name, excused=self.is_hindered or socket is not self.socket)
 
     async def _connect(self, socket: ClientSocket) -> None:
         try:
@@ -111,15 +147,19 @@ class Person:
             )
         except ConnectionRefusedError:
             socket.is_gone, socket.is_connecting = True, False
+        if socket is self.socket and socket.end is not None:
+            socket.end.renew(self.conditions)  # they may have changed meanwhile
 
     def read(self, *, on: bool) -> None:
         """Read, or stop reading."""
         if self.socket is not None and self.socket.end is not None:
             if on:
+                self.socket.end.renew(self.conditions)
                 self.socket.end.resume_reading()
             else:
-                self.mirror.may_fall_behind = True
+                self.mirror.may_fall_behind = self.is_hindered = True
                 self.socket.end.pause_reading()
+                self.socket.end.renew(replace(self.conditions, window_bytes=UNREAD_BYTES))
 
     def hang_up(self, *, abruptly: bool = False) -> None:
         """End its connection, by the closing handshake or by a reset."""
@@ -136,6 +176,7 @@ class Person:
 
     def mute(self) -> None:
         """Answer no pings over this connection any more."""
+        self.is_hindered = True
         if self.socket is not None:
             self.socket.answers_pings = False
 
@@ -150,7 +191,8 @@ class Person:
     def change_link(self, conditions: Conditions) -> None:
         """From now on its links are like this."""
         self.conditions = conditions
-        if conditions.bytes_per_s or conditions.latency_s > 0.1:
+        self.is_hindered |= bool(conditions.bytes_per_s)
+        if conditions.bytes_per_s or conditions.window_bytes < LINK.window_bytes:
             self.mirror.may_fall_behind = True
         if self.socket is not None and self.socket.end is not None:
             self.socket.end.renew(conditions)
@@ -176,17 +218,18 @@ class Person:
             self._send(asked, is_copy=copy > 0)
         if kind != "move":
             self._last = asked
-        if kind == "updatePlayer":
-            self._wishes = [*self._wishes[-7:], fields]
-
-    def asked_for(self, name: str, value: object) -> bool:
-        """It wanted to look so, at some time not long ago."""
-        return any(wish.get(name) == value for wish in self._wishes)
+        elif self.mirror.seat is Seat.SEATED and not self.replies.under_way(*_SEATING):
+            self.last_move = (fields["x"], fields["y"])
+        else:
+            self.last_move = None
+        if kind in _EFFECTS:
+            self._effect, self._earlier = asked, None
 
     def ask_again(self) -> None:
-        """A copy of its newest request."""
-        if self._last is not None and self.is_connected:
-            self._send(self._last, is_copy=True)
+        """A copy of what it asked for on the connection before, or of its newest request."""
+        asked, self._earlier = self._earlier or self._last, None
+        if asked is not None and self.is_connected:
+            self._send(asked, is_copy=True)
 
     def _send(self, asked: Asked, *, is_copy: bool) -> None:
         fields = {"type": asked.kind, **asked.fields}
@@ -201,6 +244,7 @@ class Person:
     def say_garbage(self, text: bytes) -> None:
         """A text frame that is no request; it is refused."""
         if self.is_connected and self.socket is not None:
+            self.is_hindered = True
             self.replies.ask(Asked(GARBAGE, None, {}))
             self.socket.send_text(text)
 
@@ -243,10 +287,20 @@ class Person:
         """The one that may bring it back; None where it knows of none."""
         return self.tokens[-1] if self.tokens else None
 
+    def sits_again(self, *, resumed: bool) -> None:
+        """It was answered that it sits: as the session that it was (`resumed`), or anew."""
+        self.last_move = None
+        before, self._before = self._before, None
+        if resumed and before is not None:
+            notes = {**before.notes, "earlier": True}
+            self._earlier = Asked(before.kind, before.number, before.fields, True, notes)
+        else:
+            self._earlier = self._effect = None
+
     def take_token(self, item: dict[str, Any]) -> None:
         """Keep the token of an answer, and some of those before."""
-        life = self.world.machine.lives
-        token = Token(item["roomId"], item["resumeToken"], item["socketId"], life, self.connections)
+        socket_id, text = item["socketId"], item["resumeToken"]
+        token = Token(item["roomId"], text, socket_id, self.life, self.connections)
         self.tokens = [*self.tokens[-7:], token]
 
     # -- hearing
@@ -265,11 +319,17 @@ class Person:
 
     def _take(self, item: dict[str, Any], sent_s: float) -> None:
         was_seated = self.mirror.seat
-        own = dict(self.mirror.own) if self.mirror.socket_id in self.mirror.players else None
+        self.life = self.world.life_of(sent_s)
+        if item["type"] == "playerUpdated" and was_seated is Seat.SEATED:
+            self._heard_update(item)
         self.mirror.feed(item)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
-        if kind == "roomMessage":
+        if kind == "playersMoved":
+            self._heard_moves(item, sent_s)
+        elif kind == "roomClosed":
+            wrong_if(not self._may_be_closed(item), "roomClosed, and the room did not keep failing")
+        elif kind == "roomMessage":
             self._heard_message(item)
         elif kind == "roomState" and item["reason"] != "requested":
             self.gaps += 1
@@ -279,9 +339,37 @@ class Person:
                 token = asked.notes.get("token")
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
-                promises.answered(self, asked, item, promises.Before(was_seated, own), sent_s)
+                promises.answered(self, asked, item, was_seated, sent_s)
+            else:
+                self.last_move = None
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
+
+    def _heard_update(self, item: dict[str, Any]) -> None:
+        """Nobody here takes the name that it has: what changes nothing was not asked for."""
+        for player in item["players"]:
+            known = self.mirror.players.get(player["socketId"], {})
+            same = all(
+                known.get(name) == player.get(name) for name in ("displayName", "attributes")
+            )
+            wrong_if(known and same, f"an update of {player['socketId']} that changes nothing")
+
+    def _may_be_closed(self, item: dict[str, Any]) -> bool:
+        """Its room kept failing; or it failed while this one was about to go."""
+        world = self.world
+        going = self.wants_out or world.settings.one_session_per_user
+        return world.was_closed(item["roomId"], 0.0) or (going and world.fuse.burnt > 0)
+
+    def _heard_moves(self, item: dict[str, Any], sent_s: float) -> None:
+        """No room says them more often than once a tick."""
+        settings = self.world.settings
+        where = (item["roomId"], item["epoch"], self.connections)
+        before, self._moved_s = self._moved_s, (where, sent_s)
+        if before is None or before[0] != where or self.mirror.may_fall_behind:
+            return
+        if settings.durability is not Durability.JOURNAL:  # which says them when they are durable
+            early_s = before[1] + settings.tick_ms / 1000 - sent_s
+            wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
 
     def _heard_message(self, item: dict[str, Any]) -> None:
         sender, number = item["from"], item["data"]["n"]

@@ -4,9 +4,9 @@ Written from the protocol page alone. `before` notes what is needed for that whe
 `answered` judges the answer. Raises `Wrong`.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.settings import Durability
 from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Seat
 from tests.simulation.replies import GARBAGE, Asked
@@ -14,55 +14,56 @@ from tests.simulation.replies import GARBAGE, Asked
 if TYPE_CHECKING:
     from tests.simulation.person import Person, Token
 
+UNLIMITED: Final = 1e6
+"""So many messages in a second are as many as one likes."""
+LATE_S: Final = 2.0
+"""A grace may end so much late."""
 SLACK_S: Final = 0.1
 """An answer so long before the end of a grace must be a yes."""
 _REFUSALS: Final = {
     "joinRoomGameSpace": {"roomFull", "roomClosed", "unavailable"},
-    "resumeRoomGameSpace": {"resumeExpired", "roomClosed", "unavailable", "badMessage", "roomFull"},
+    "resumeRoomGameSpace": {"resumeExpired", "roomClosed", "unavailable", "badMessage"},
     "ready": {"notInRoom", "roomClosed"},
     "updatePlayer": {"notInRoom", "roomClosed"},
     "sendRoomMessage": {"notInRoom", "roomClosed"},
     "validateRoomState": {"notInRoom", "roomClosed"},
     "requestRoomState": {"notInRoom", "roomClosed"},
     "leaveRoomGameSpace": {"notInRoom", "roomClosed"},
+    "move": {"notInRoom", "roomClosed"},
     "ping": set(),
     "checkRoomPermission": set(),
     "authenticate": set(),
     GARBAGE: {"badMessage", "unsupportedType"},
 }
-"""Beside `rateLimited`, `unavailable` (a room with too much to do) and, where a room failed,
-`internal`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """How it was with a client until an answer came: its seat, and its own player."""
-
-    seat: Seat
-    own: dict[str, Any] | None
+"""Beside `unavailable` (a room with too much to do), where the rates have limits `rateLimited`, and
+where a room failed `internal`."""
 
 
 def before(person: "Person", asked: Asked) -> None:
     """Note what the answer will be held against."""
     mirror, notes = person.mirror, asked.notes
     notes["token"] = person.newest_token()
-    notes["gaps"] = person.gaps
+    notes["room"] = mirror.room_id
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
+        notes["asked_s"] = person.world.loop.time()
         notes["wants_out"] = person.wants_out or person.is_unsure
         notes["seat"] = mirror.seat
         notes["known"] = next(
             (each for each in person.tokens if each.text == asked.fields["resumeToken"]), None
         )
         notes["other_first"] = person.replies.under_way("joinRoomGameSpace", "resumeRoomGameSpace")
+        notes["own"] = dict(mirror.own) if mirror.seat is Seat.AWAY else None
+        notes["unsettled"] = person.is_unsettled
+        notes["other_return"] = person.may_be_back or notes["other_first"]
     elif asked.kind == "validateRoomState":
         notes["at"] = (mirror.epoch, mirror.version)
 
 
 def answered(
-    person: "Person", asked: Asked, item: dict[str, Any], was: Before, sent_s: float
+    person: "Person", asked: Asked, item: dict[str, Any], was: Seat, sent_s: float
 ) -> None:
-    """Judge `item`, the answer to `asked`."""
+    """Judge `item`, the answer to `asked`; `was` is where the client sat before it came."""
     if item["type"] == "error":
         _refused(person, asked, item, sent_s)
         return
@@ -79,15 +80,17 @@ def answered(
             wrong_if(item.get("t") != asked.fields.get("t"), "a pong of another ping")
 
 
-def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Before) -> None:
+def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> None:
     if asked.kind == "resumeRoomGameSpace" and not asked.is_copy:
+        wrong_if(asked.notes["lie"], "seated by a token that nobody gave it")
         _may_come_back(person, asked)
-        if was.seat is Seat.AWAY and was.own is not None:
-            _is_as_before(person, asked, was.own)
-    elif asked.kind == "joinRoomGameSpace" and not asked.is_copy and was.seat is Seat.OUT:
+        _is_as_before(person, asked)
+        _missed_all(person, asked, item)
+    elif asked.kind == "joinRoomGameSpace" and not asked.is_copy and was is Seat.OUT:
         _is_as_asked(person, asked)
     person.gaps += 1
-    person.is_unsure = False
+    person.is_unsure = person.is_unsettled = person.may_be_back = False
+    person.sits_again(resumed=asked.kind == "resumeRoomGameSpace")
     if asked.fields["roomId"] == item["roomId"]:
         for token in _tokens_of(person):
             token.switched |= token.room_id != item["roomId"]
@@ -99,34 +102,19 @@ def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Before) -
 def _is_as_asked(person: "Person", asked: Asked) -> None:
     """A new player looks as it wanted to."""
     mirror, fields = person.mirror, asked.fields
-    if any(each.life < person.world.machine.lives for each in _tokens_of(person)):
+    if any(each.life < person.life for each in _tokens_of(person)):
         return  # it may sit there since a switch that the server did not outlive
     own, privacy = mirror.own, fields.get("privacy", {})
     hidden = privacy.get("hideUserId", False)
     user = fields.get("userId", f"guest-{mirror.socket_id}")
     wrong_if(own["userId"] == user if hidden else own["userId"] != user, f"not joined as {user}")
+    if hidden:
+        person.world.chronicle.hides(mirror.room_id, user, own["userId"])
     at = None if privacy.get("hidePosition") else fields.get("position", {"x": 0, "y": 0})
     wrong_if(own["position"] != at, f"not joined at {at}")
     for name, default in (("displayName", None), ("attributes", {})):
         wanted = fields.get(name, default)
         wrong_if(own.get(name, default) != wanted, f"not joined with {name} {wanted}")
-
-
-def _is_as_before(person: "Person", asked: Asked, own: dict[str, Any]) -> None:
-    """Who comes back is as it was told to be, but for what it asked for and was not told of."""
-    now, world = person.mirror.own, person.world
-    same = asked.notes["known"] is asked.notes["token"] and not asked.notes["wants_out"]
-    if not same or now["socketId"] != own["socketId"]:
-        return
-    if world.may_forget and asked.notes["known"].life != world.machine.lives:
-        return
-    wrong_if(now["userId"] != own["userId"], "somebody else came back")
-    wrong_if(own["isReady"] and not now["isReady"], "came back, and is not ready any more")
-    for name in ("displayName", "attributes"):
-        changed = now.get(name) != own.get(name)
-        wrong_if(
-            changed and not person.asked_for(name, now.get(name)), f"came back without its {name}"
-        )
 
 
 def _tokens_of(person: "Person") -> list["Token"]:
@@ -138,11 +126,21 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     """A token that is void must not seat anybody."""
     token = asked.notes["known"]
     world = person.world
-    if token is None or (token.life != world.machine.lives and world.may_forget):
+    if token is None:
         return
-    wrong_if(token.spent, "resumed by the token of somebody who has left")
+    began_s, grace_s = world.machine.began_s, world.settings.resume_grace_s
+    late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
+    unheard = asked.notes["other_return"] or asked.notes["wants_out"]
+    # A room that failed as a grace ended begins that grace anew.
+    too_late = late and token.life != person.life and not unheard and not world.fuse.burnt
+    wrong_if(too_late, "came back to a server that had waited for its grace")
+    left_now = token.spent_in == person.life
+    wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")
+    if token.life != person.life and world.may_forget:
+        return
+    wrong_if(token.spent_in, "resumed by the token of somebody who has left")
     # The room that it switched from hears of that later, and may not live to do so.
-    same_life = token.life == world.machine.lives
+    same_life = token.life == person.life
     wrong_if(token.switched and same_life, "resumed in a room that it had switched from")
     newer = person.tokens[person.tokens.index(token) + 1 :] if token in person.tokens else []
     seat = (token.socket_id, token.room_id)
@@ -152,9 +150,54 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     wrong_if(voided and known, "resumed by a token that a newer one had replaced")
 
 
+def _is_as_before(person: "Person", asked: Asked) -> None:
+    """Whoever comes back is who it was, and as it was told that it is."""
+    token, notes, world = asked.notes["known"], asked.notes, person.world
+    before, own = notes["own"], person.mirror.own
+    if token is None or before is None or before["socketId"] != own["socketId"]:
+        return
+    if token.room_id != asked.notes["room"]:
+        return
+    forgetful = token.life != person.life and world.may_forget
+    moved_on = any(each.spent_in or each.switched for each in _tokens_of(person))
+    if forgetful and moved_on:
+        return  # the server may only know it as it sat there before
+    wrong_if(own["userId"] != before["userId"], "came back as another user")
+    hid, hides = before["position"] is None, own["position"] is None
+    wrong_if(hid != hides, "came back with a position that was hidden, or without one")
+    if notes["unsettled"] or forgetful:
+        return
+    for name in ("displayName", "attributes", "isReady", "joinedAt"):
+        wrong_if(own.get(name) != before.get(name), f"came back with another {name}")
+
+
+def _missed_all(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
+    """What was missed is told as it was, its own return last, unless it is forgotten."""
+    said = item["consistency"]
+    if item["type"] == "roomGameSpaceResumed":
+        early = any(
+            event["type"] == "playerConnectionChanged"
+            and any(each["socketId"] == item["socketId"] and each["connected"] for each in players)
+            for event in item["missed"][:-1]
+            for players in [event["players"]]
+        )
+        wrong_if(
+            early and not asked.notes["other_return"],
+            "resumed, and its own return is not the last that it missed",
+        )
+        placed = item["socketId"] in {move[0] for move in item["positions"]}
+        shown = person.mirror.own["position"] is not None
+        wrong_if(placed != shown, "resumed without its position, or with a hidden one")
+        return
+    same_epoch = said["epoch"] == asked.fields["epoch"]
+    missed_count = said["version"] - asked.fields["version"]
+    remembered = 0 <= missed_count < person.world.settings.history_events_max
+    wrong_if(same_epoch and remembered, f"the whole state, for {missed_count} missed versions")
+
+
 def _left(person: "Person") -> None:
     for token in _tokens_of(person):
-        token.spent = True
+        token.spent_in = token.spent_in or person.life
     person.wants_out = False
 
 
@@ -172,7 +215,7 @@ def _done(person: "Person", asked: Asked) -> None:
             wrong_if(mirror.own.get(name) != value, f"`ok` for an update, and {name} is not so")
     elif asked.kind == "sendRoomMessage":
         number = asked.fields["data"]["n"]
-        heard = person.has_heard_itself(number) or person.gaps != asked.notes["gaps"]
+        heard = person.has_heard_itself(number)
         wrong_if(not heard, f"`ok` for message {number}, which its sender did not hear")
 
 
@@ -188,16 +231,29 @@ def _validated(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
                 wrong_if(item[name] != lie.get(name, item[name]), f"a wrong {name} for {lie}")
     else:
         wrong_if(not item["valid"] and said["epoch"] == at[0], "a right client was found wrong")
+        wrong_if(item["valid"] and said["epoch"] != at[0], "valid, for a client of another epoch")
 
 
 def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float) -> None:
     code, mirror, world = item["code"], person.mirror, person.world
-    allowed = {*_REFUSALS[asked.kind], "rateLimited", "unavailable"}
+    if asked.kind == "move":
+        person.last_move = None
+        coalesced = code == "rateLimited" and mirror.seat is Seat.SEATED
+        wrong_if(coalesced, "a move was refused for its haste")
+    allowed = {*_REFUSALS[asked.kind], "unavailable"}
+    if world.settings.messages_per_s < UNLIMITED:
+        allowed.add("rateLimited")
+    if "earlier" in asked.notes:
+        allowed.add("staleSequence")
     if code == "internal":
         world.internal_heard(is_copy=asked.is_copy)
         return
     wrong_if(code not in allowed, f"{asked.kind} was refused with {code}")
-    if code == "notInRoom":
+    person.is_unsettled |= code == "unavailable"
+    if code == "unavailable" and world.settings.durability is Durability.MEMORY:
+        late = world.loop.time() - world.froze_s < world.settings.join_timeout_s
+        wrong_if(not late and world.fuse.burnt == 0, f"{asked.kind} had to wait, for nothing")
+    if code == "notInRoom" and "earlier" not in asked.notes:
         elsewhere = asked.kind == "validateRoomState" and asked.fields["roomId"] != mirror.room_id
         wrong_if(
             mirror.seat is Seat.SEATED and not elsewhere, "notInRoom, for somebody who has a seat"
@@ -215,7 +271,8 @@ def _may_be_gone(person: "Person", asked: Asked, sent_s: float) -> None:
     token, notes, world = asked.notes["known"], asked.notes, person.world
     excused = (
         token is None
-        or token.spent
+        or notes["lie"]
+        or token.spent_in
         or token.switched
         or token is not notes["token"]
         or notes["wants_out"]
@@ -223,7 +280,7 @@ def _may_be_gone(person: "Person", asked: Asked, sent_s: float) -> None:
         or notes["other_first"]
         or world.settings.one_session_per_user
         or world.was_closed(token.room_id, notes["heard_s"])
-        or world.was_forgotten(token.life)
+        or world.was_forgotten(token.life, person.life)
         or world.away_too_long(notes["heard_s"], sent_s, SLACK_S)
     )
     if not excused:

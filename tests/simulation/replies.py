@@ -75,14 +75,14 @@ class Replies:
         return "joinRoomGameSpace" in kinds or "resumeRoomGameSpace" in kinds
 
     def settle(self, item: dict[str, Any]) -> Asked | None:
-        """The request that `item` answers; None for the refusal of a move. Raises Wrong."""
+        """The request that `item` answers; None where it may be any move. Raises Wrong."""
         number = item.get("replyTo")
         queue = self._asked
         while queue and queue[0].kind == "move":
             move = queue.popleft()
             refused = item["type"] == "error" and number == move.number
             if refused and (number is not None or not self._is_for_garbage(item)):
-                return None
+                return move
         if item["type"] == "error" and item["code"] == "internal" and number is None:
             return None  # of a move that was answered out of turn, when its room failed
         if not queue:

@@ -30,11 +30,13 @@ DEEDS: Final[Mapping[str, tuple[int, str]]] = {
     "ping": (3, "{who} pings"),
     "permission": (1, "{who} asks for a permission"),
     "garbage": (2, "{who} sends garbage"),
-    "again": (3, "{who} sends its last request again"),
+    "again": (3, "{who} sends an earlier request again"),
+    "flood": (3, "{who} sends {flood} at once"),
     "close": (4, "{who} closes its connection"),
     "abort": (4, "{who} resets its connection"),
     "come back": (4, "{who} comes back over a new connection"),
     "come back late": (2, "{who} shows an old token over a new connection"),
+    "forge": (1, "{who} shows a token that nobody gave it, over a new connection"),
 }
 """What people do."""
 FAULTS: Final[Mapping[str, tuple[int, str]]] = {
@@ -54,15 +56,19 @@ FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "restart": (2, "the server is restarted in good order"),
 }
 """What befalls them."""
+SLOW: Final = {"stop reading": 12, "read on": 6, "link": 6, "talk": 20, "flood": 6, "move": 20}
+"""A world in which much is said, and little read."""
 LINKS: Final = {
     "fast": LINK,
     "far": Conditions(latency_s=0.08, jitter_s=0.05),
     "shaky": Conditions(latency_s=0.01, jitter_s=0.2, splits=0.5),
     "thin": Conditions(latency_s=0.02, bytes_per_s=20_000, window_bytes=4096, splits=0.2),
     "narrow": Conditions(window_bytes=512, splits=0.5),
+    "trickling": Conditions(latency_s=0.02, bytes_per_s=1500, window_bytes=2048),
 }
 """Conditions by name."""
 WHERE: Final = ("taking a message", "a message taken", "publishing", "encoding", "a session")
+FLOODS: Final = ("300 pings", "80 requests for the whole state", "12 messages", "12 messages")
 DISKS: Final = ("well", "slow", "very slow", "full", "stalled")
 PAUSES_S: Final = (None, None, None, None, 0.0, 0.0, 0.0, 0.002, 0.01, 0.05, 0.2, 1.0)
 """What passes after a step; None: nothing at all, the next one is in the same turn of the loop."""
@@ -100,7 +106,7 @@ def details(step: Step) -> dict[str, Any]:
     rng = step.rng()
     return {
         "room": rng.choice(("a", "a", "a", "b", "c")),
-        "size": rng.choice([1, 100, 3000]),
+        "size": rng.choice([1, 100, 3000, 8000]),
         "out": rng.choice([0, 1, 7, 100, rng.randrange(3000)]),
         "in_": rng.choice([0, 1, 7, 100, rng.randrange(3000)]),
         "link": rng.choice(sorted(LINKS)),
@@ -110,6 +116,7 @@ def details(step: Step) -> dict[str, Any]:
         "where": rng.choice(WHERE),
         "count": rng.choice([1, 1, 1, 2, 5]),
         "down": rng.choice([0, 0.1, 2, 40]),
+        "flood": rng.choice(FLOODS),
     }
 
 
@@ -160,8 +167,11 @@ def make(seed: str, steps: int = STEPS) -> Story:
         for kind, (weight, _) in {**DEEDS, **FAULTS}.items()
     }
     weights["join"] += 4
-    if rng.random() < 0.25:  # a world in which nothing goes wrong
+    mood = rng.random()
+    if mood < 0.25:  # a world in which nothing goes wrong
         weights |= dict.fromkeys(FAULTS, 0)
+    elif mood < 0.4:
+        weights |= dict.fromkeys(FAULTS, 0) | SLOW
     people = rng.choice([2, 3, 4, 6, 8])
     kinds, often = list(weights), list(weights.values())
     long_pauses = rng.choice([0, 0.01, 0.05])
@@ -179,6 +189,7 @@ def make(seed: str, steps: int = STEPS) -> Story:
 
 def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
     """Settings near their edges, one way or another."""
+    limited = rng.random() < 0.2
     return {
         "durability": rng.choice(["memory", "fast", "fast", "journal", "journal"]),
         "one_session_per_user": rng.random() < 0.2,
@@ -187,10 +198,11 @@ def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
         "heartbeat_timeout_s": rng.choice([2, 10]),
         "resume_grace_s": rng.choice([3, 30]),
         "room_idle_s": rng.choice([0.05, 2, 300]),
-        "outbox_bytes_max": 20_000,
+        "message_bytes_max": 8500,
+        "outbox_bytes_max": rng.choice([8600, 20_000]),
         "slow_reader_s": rng.choice([5, 60]),
-        "messages_per_s": rng.choice([20, 1e6, 1e6, 1e6]),
-        "messages_burst": 1e6,
+        "messages_per_s": 5 if limited else 1e6,
+        "messages_burst": 10 if limited else 1e6,
         "joins_per_s": 1e6,
         "joins_burst": 1e6,
         "players_max": rng.choice([3, 1000, 1000]),

@@ -44,6 +44,8 @@ class ClientSocket(asyncio.Protocol):
         """The handshake is done and nobody has closed."""
         self.is_gone = False
         self.answers_pings = True
+        self.on_reset: Callable[[], object] = lambda: None
+        """Called where an open connection, that nobody was about to close, is reset."""
         self.close_code: int | None = None
         self.status: int | None = None
         self.heard_s = 0.0
@@ -77,6 +79,8 @@ class ClientSocket(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is not None and self.is_open and not self.is_spoilt():
+            self.on_reset()
         self.is_gone = True
         self.is_open = self.is_connecting = False
 

@@ -22,6 +22,11 @@ from tests.simulation.replaying import Replaying
 from tests.simulation.story import NAMES
 from tests.simulation.websocket import ClientSocket
 
+RESETS_S: Final = 1.0
+"""So long after its death a process' connections are still being reset."""
+HEARTBEAT_S_MAX: Final = 25.0
+"""So long after the server got no processor it may take somebody for silent."""
+
 
 class World:
     """Everything in it comes from `seed`."""
@@ -128,11 +133,22 @@ class World:
         if self.internals > self.fuse.burnt:
             self.broken(AssertionError("`internal`, and nothing had raised"))
 
+    def was_reset(self, name: str, *, excused: bool) -> None:
+        """Somebody's connection was reset, though its link works."""
+        now_s = self.loop.time()
+        is_new = self.machine.life is None or now_s - self.machine.began_s < RESETS_S
+        if not excused and not is_new and now_s - self.froze_s > HEARTBEAT_S_MAX:
+            self.broken(AssertionError(f"{name}'s connection was reset without a reason"))
+
     # -- the server's lives, as far as people may reckon with them
 
-    def was_forgotten(self, life: int) -> bool:
+    def life_of(self, sent_s: float) -> int:
+        """The number of the life of the server that said something at that time."""
+        return 1 + sum(ended_s <= sent_s for _, ended_s in self._lives)
+
+    def was_forgotten(self, life: int, now: int) -> bool:
         """What the process of that number knew is gone by design."""
-        return self.settings.durability is Durability.MEMORY and life != self.machine.lives
+        return self.settings.durability is Durability.MEMORY and life != now
 
     def away_too_long(self, heard_s: float, until_s: float, slack_s: float) -> bool:
         """Somebody last heard from at `heard_s` may have timed out by `until_s`: the grace counts
