@@ -331,8 +331,10 @@ class Person:
             wrong_if(not self._may_be_closed(item), "roomClosed, and the room did not keep failing")
         elif kind == "roomMessage":
             self._heard_message(item)
-        elif kind == "roomState" and item["reason"] != "requested":
-            self.gaps += 1
+        elif kind in ("roomState", "roomStateValidated") and "players" in item:
+            # A whole state ends a slow reader's gap, whether or not it was asked for.
+            asked_for = item.get("reason", "requested") == "requested"
+            self.gaps += not asked_for or self.mirror.may_fall_behind
         if is_answer(item):
             asked = self.replies.settle(item)
             if asked is not None:
