@@ -187,7 +187,10 @@ class Person:
         if conditions.bytes_per_s or conditions.window_bytes < LINK.window_bytes:
             self.mirror.may_fall_behind = True
         if self.socket is not None and self.socket.end is not None:
-            self.socket.end.renew(conditions)
+            unread = conditions.window_bytes
+            if not self.socket.end.is_reading():
+                unread = min(unread, UNREAD_BYTES)
+            self.socket.end.renew(replace(conditions, window_bytes=unread))
 
     # -- saying
 
@@ -214,6 +217,8 @@ class Person:
             self.last_move = (fields["x"], fields["y"])
         else:
             self.last_move = None
+        if kind in _SEATING[:2]:
+            self._earlier = None
         if kind in _EFFECTS:
             self._effect, self._earlier = asked, None
 
@@ -322,8 +327,9 @@ class Person:
             wrong_if(not self._may_be_closed(item), "roomClosed, and the room did not keep failing")
         elif kind == "roomMessage":
             self._heard_message(item)
-        elif kind == "roomState" and item["reason"] != "requested":
-            self.gaps += 1
+        elif kind == "roomState" or (kind == "roomStateValidated" and not item["valid"]):
+            unasked = item.get("reason", "requested") != "requested"
+            self.gaps += unasked or self.mirror.may_fall_behind
         if is_answer(item):
             asked = self.replies.settle(item)
             if asked is not None:
