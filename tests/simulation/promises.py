@@ -131,7 +131,8 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     began_s, grace_s = world.machine.began_s, world.settings.resume_grace_s
     late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
     unheard = asked.notes["other_return"] or asked.notes["wants_out"]
-    too_late = late and token.life != world.machine.lives and not unheard
+    seen = any(each.life == world.machine.lives for each in _tokens_of(person))
+    too_late = late and not seen and not unheard
     wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == world.machine.lives
     wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")
