@@ -115,18 +115,19 @@ class Inspection:
         assert isinstance(end, End)
         taken = outbox.sent_bytes()
         quiet_s, before = self._quiet_s.get(guest, (now_s, -1))
-        if not end.is_reading() or (taken != before and end.get_write_buffer_size()):
+        waits = end.get_write_buffer_size() or end.conditions.bytes_per_s
+        if not end.is_reading() or (taken != before and waits):  # a ping waits, too
             quiet_s = now_s
         quiet_s = max(quiet_s, end.read_s, world.froze_s)
         self._quiet_s[guest] = (quiet_s, taken)
         most_s = settings.heartbeat_s + settings.heartbeat_timeout_s + TIMERS_S
         assert now_s - quiet_s <= most_s, f"silent for {now_s - quiet_s:.1f} s, and not lost"
         # Over the bound, without a pause that nobody saw, since then.
-        over = outbox._waiting() > settings.outbox_bytes_max and outbox._refused
+        over = outbox._waiting() > settings.outbox_bytes_max
         spare = outbox._waiting() - settings.outbox_bytes_max
         offset = outbox._written - outbox._since_state
         since = self._over_s.get(guest)
-        if not over:
+        if not over or (since is None and outbox._slow_since_s is None):
             self._over_s.pop(guest, None)
         elif since is None or since[1] != offset or taken >= since[2]:
             self._over_s[guest] = (now_s, offset, taken + spare)

@@ -195,7 +195,10 @@ class Person:
         if conditions.bytes_per_s or conditions.window_bytes < LINK.window_bytes:
             self.mirror.may_fall_behind = True
         if self.socket is not None and self.socket.end is not None:
-            self.socket.end.renew(conditions)
+            unread = conditions.window_bytes
+            if not self.socket.end.is_reading():
+                unread = min(unread, UNREAD_BYTES)
+            self.socket.end.renew(replace(conditions, window_bytes=unread))
 
     # -- saying
 
@@ -222,6 +225,8 @@ class Person:
             self.last_move = (fields["x"], fields["y"])
         else:
             self.last_move = None
+        if kind in _SEATING[:2]:
+            self._earlier = None
         if kind in _EFFECTS:
             self._effect, self._earlier = asked, None
 

@@ -131,8 +131,9 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     began_s, grace_s = world.machine.began_s, world.settings.resume_grace_s
     late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
     unheard = asked.notes["other_return"] or asked.notes["wants_out"]
+    seen = any(each.life == person.life for each in _tokens_of(person))
     # A room that failed as a grace ended begins that grace anew.
-    too_late = late and token.life != person.life and not unheard and not world.fuse.burnt
+    too_late = late and not seen and not unheard and not world.fuse.burnt
     wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == person.life
     wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")

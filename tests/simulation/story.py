@@ -56,7 +56,7 @@ FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "restart": (2, "the server is restarted in good order"),
 }
 """What befalls them."""
-SLOW: Final = {"stop reading": 12, "read on": 6, "link": 6, "talk": 20, "flood": 6, "move": 20}
+SLOW: Final = {"stop reading": 15, "read on": 4, "link": 4, "talk": 30, "flood": 12, "move": 20}
 """A world in which much is said, and little read."""
 LINKS: Final = {
     "fast": LINK,
@@ -170,7 +170,7 @@ def make(seed: str, steps: int = STEPS) -> Story:
     mood = rng.random()
     if mood < 0.25:  # a world in which nothing goes wrong
         weights |= dict.fromkeys(FAULTS, 0)
-    elif mood < 0.4:
+    elif mood < 0.45:
         weights |= dict.fromkeys(FAULTS, 0) | SLOW
     people = rng.choice([2, 3, 4, 6, 8])
     kinds, often = list(weights), list(weights.values())
