@@ -2,10 +2,11 @@
 
 The model is a dict of flags and a counter. Whatever the history: a refusal and a repetition leave
 everything untouched, every change is one version, the checksum is always that of the players, and
-the events, applied one after the other, lead from the empty room to this one.
+the events, applied one after the other, lead from the empty room to this one. What was not told yet
+can be undone, and a fresh object made of what was told and the changes since is this room.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId
-from actors.room_state import Change, EventKind, LeaveReason, RoomState, checksum_of
+from actors.room_state import Change, EventKind, LeaveReason, Player, RoomState, checksum_of
 from tests.actors.people import player
 
 PLAYERS_MAX = 4
@@ -39,8 +40,9 @@ class Known:
     connected: bool = True
     display_name: str | None = None
     attributes: Any = None
-    position: tuple[float, float] = (0.0, 0.0)
     hidden: bool = False
+    motion: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """x, y and when it was last seen. All versions of a player share it: it is never undone."""
 
     def line(self, name: str) -> bytes:
         return f"{name}|{self.user}|{int(self.is_ready)}|{int(self.connected)}".encode()
@@ -57,6 +59,13 @@ class Rooms(RuleBasedStateMachine):
         self.now_ms = 0
         self.mirror: dict[SocketId, tuple[str, bool, bool]] = {}
         self.mirror_version = 0
+        self.note_what_is_told()
+
+    def note_what_is_told(self) -> None:
+        """Where an undoing goes back to, and a crash begins."""
+        self.told = dict(self.state.players), self.version
+        self.told_model = {name: replace(known) for name, known in self.model.items()}
+        self.changes: list[Change] = []
 
     def tick(self) -> int:
         self.now_ms += 1
@@ -68,18 +77,38 @@ class Rooms(RuleBasedStateMachine):
         assert (change.kind, change.version) == (kind, self.version)
         assert change.player.socket_id == name
         assert self.state.last_activity_ms == self.now_ms
+        self.changes.append(change)
+        self.seen(name)
 
-    @rule(name=names, user=users, hidden=st.booleans())
-    def join(self, name: SocketId, user: str, hidden: bool) -> None:
+    def seen(self, name: SocketId) -> None:
+        """A change of somebody who is there, of its own doing or not, is a sign of life."""
+        if name in self.model and self.model[name].connected:
+            self.model[name].motion[2] = self.now_ms
+
+    @rule(name=names, user=users, hidden=st.booleans(), returns=st.booleans())
+    def join(self, name: SocketId, user: str, hidden: bool, returns: bool) -> None:
+        """Also of somebody who was promised its seat."""
         someone = player(name, user, hide_position=hidden)
         if name in self.model:
-            assert self.state.join(someone, self.tick()) is None
-        elif len(self.model) == PLAYERS_MAX:
+            assert self.state.join(someone, self.tick(), returns=returns) is None
+        elif len(self.model) >= PLAYERS_MAX and not returns:
             with pytest.raises(RoomFull):
                 self.state.join(someone, self.tick())
         else:
             self.model[name] = Known(user, attributes={}, hidden=hidden)
-            self.changed(self.state.join(someone, self.tick()), EventKind.JOINED, name)
+            change = self.state.join(someone, self.tick(), returns=returns)
+            self.changed(change, EventKind.JOINED, name)
+
+    @rule(name=names)
+    def touch(self, name: SocketId) -> None:
+        """It said something."""
+        if name not in self.model:
+            with pytest.raises(NotInRoom):
+                self.state.touch(name, self.tick())
+            return
+        self.state.touch(name, self.tick())
+        self.model[name].motion[2] = self.now_ms
+        assert self.state.last_activity_ms == self.now_ms
 
     @rule(name=names)
     def ready(self, name: SocketId) -> None:
@@ -145,7 +174,9 @@ class Rooms(RuleBasedStateMachine):
         visible = name in self.model and not self.model[name].hidden
         assert self.state.move(name, x, y, self.tick()) is visible
         if visible:
-            self.model[name].position = (x, y)
+            self.model[name].motion[:2] = x, y
+        if name in self.model:
+            self.model[name].motion[2] = self.now_ms
 
     @rule()
     def publish(self) -> None:
@@ -167,17 +198,47 @@ class Rooms(RuleBasedStateMachine):
             assert event.metadata.player_count == len(self.mirror)
         assert self.mirror_version == self.version
         assert self.state.take_events() == []
+        self.note_what_is_told()
+
+    @rule()
+    def seal(self) -> None:
+        """What follows is an event of its own, whatever its kind."""
+        self.state.seal()
+
+    @rule()
+    def undo(self) -> None:
+        """What nobody was told has not happened; positions are no part of that."""
+        self.state.revert(*self.told)
+        self.model, self.version = self.told_model, self.told[1]
+        assert self.state.take_events() == []
+        self.note_what_is_told()
 
     @rule()
     def take_over(self) -> None:
-        """A fresh object from these facts is this room."""
-        self.publish()
-        fresh = RoomState(RoomId("room"), 2, 0, PLAYERS_MAX)
-        fresh.last_activity_ms = self.state.last_activity_ms
-        fresh.restore(
-            [replace(someone) for someone in self.state.players.values()], self.state.version, []
-        )
+        """A fresh object from what was told and the changes since is this room, with nothing more
+        to tell: a new epoch begins with a whole state.
+        """
+        fresh = RoomState(RoomId("room"), self.state.epoch + 1, 0, PLAYERS_MAX)
+        fresh.last_activity_ms = self.now_ms
+        players, version = self.told
+        fresh.restore([replace(each) for each in players.values()], version, self.changes)
         self.state = fresh
+        for change in self.changes:
+            name = change.player.socket_id
+            if change.player.connected and change.kind is not EventKind.LEFT and name in self.model:
+                self.seen_again(name, change.player)
+        assert self.state.take_events() == []
+        self.mirror_version = self.version
+        self.mirror = {
+            name: (known.user, known.is_ready, known.connected)
+            for name, known in self.model.items()
+        }
+        self.note_what_is_told()
+
+    def seen_again(self, name: SocketId, before: Player) -> None:
+        """The changes of the broken turn are done once more, now."""
+        if self.state.players[name].motion is before.motion:
+            self.model[name].motion[2] = self.now_ms
 
     @invariant()
     def the_room_is_the_model(self) -> None:
@@ -191,7 +252,8 @@ class Rooms(RuleBasedStateMachine):
             assert (someone.is_ready, someone.connected) == (known.is_ready, known.connected)
             assert someone.display_name == known.display_name
             assert someone.attributes == known.attributes
-            assert (someone.motion.x, someone.motion.y) == known.position
+            motion = someone.motion
+            assert [motion.x, motion.y, motion.last_seen_ms] == known.motion
         metadata = state.metadata()
         assert metadata.player_count == len(self.model)
         assert metadata.is_active is any(known.connected for known in self.model.values())
