@@ -16,8 +16,7 @@ from pathlib import Path
 
 from tests.soak.course import Report, Soak, soaked
 from tests.soak.pace import Pace
-from tests.soak.table import HEADING, exact_faults, row, summary
-from tests.soak.verdict import TROUGHS_MIN
+from tests.soak.table import HEADING, exact_faults, is_enough, row, summary
 
 CHURN_S = 10.0
 """Between two troughs; a trough takes some five seconds more."""
@@ -61,8 +60,8 @@ def main() -> int:
         except (AssertionError, OSError) as broken:
             say(f"NOT FLAT: {broken}")
             return 1
-    if len(report.troughs) < TROUGHS_MIN:
-        faults = [*exact_faults(report), f"{len(report.troughs)} troughs are too few to tell"]
+    if not is_enough(report):
+        faults = [*exact_faults(report), "too few troughs after the warm-up to tell"]
         say("\n".join(f"NOT FLAT: {fault}" for fault in faults))
         return 1
     text, is_flat = summary(report)

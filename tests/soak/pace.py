@@ -51,11 +51,11 @@ class Pace:
 
 
 BRISK = Pace(
-    grace_s=0.4,
+    grace_s=0.8,
     idle_s=0.1,
     heartbeat_s=0.3,
-    heartbeat_timeout_s=1.0,
-    timeout_s=1.3,
+    heartbeat_timeout_s=2.0,
+    timeout_s=2.3,
     slow_reader_s=0.5,
 )
 """For a suite that waits for it."""

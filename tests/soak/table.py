@@ -15,11 +15,13 @@ from tests.soak.verdict import (
     MEMORY,
     MEMORY_AND_GARBAGE,
     OBJECTS,
+    TROUGHS_MIN,
     Bound,
     Point,
     growth,
     not_the_same,
     too_much,
+    warm,
 )
 
 HEADING: Final = (
@@ -76,6 +78,11 @@ def faults_of(report: Report) -> list[str]:
     for bound, points in measures(report):
         faults += _told(too_much(bound, points))
     return faults
+
+
+def is_enough(report: Report) -> bool:
+    """Whether there is something to judge."""
+    return all(len(warm(points)) >= TROUGHS_MIN for _, points in measures(report))
 
 
 def summary(report: Report) -> tuple[str, bool]:

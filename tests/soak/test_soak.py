@@ -1,4 +1,4 @@
-"""A short soak: hundreds of sessions over a few troughs, where all that is counted must be equal.
+"""A short soak: hundreds of sessions over two troughs, where all that is counted must be equal.
 
 Memory is judged by minutes of this, not by seconds: here it is only kept from going wild.
 """
@@ -14,8 +14,8 @@ from tests.soak.course import Soak, soaked
 from tests.soak.pace import BRISK
 from tests.soak.table import exact_faults, row
 
-ROUNDS = 3
-SESSIONS = 200
+ROUNDS = 2
+SESSIONS = 300
 BLOCKS_MAX = 8_000
 """Live blocks that a server may take for its first sessions, in caches and pools; one for each of
 twenty things of each session would be more."""

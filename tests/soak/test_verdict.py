@@ -76,7 +76,7 @@ def test_one_object_a_session_is_found_among_live_ones(leak: float, found: bool)
 
 def test_few_sessions_do_not_make_noise_a_leak() -> None:
     """Over 100 sessions a megabyte is 10 kB each, and says nothing."""
-    points = [(n * 10.0, n * MIB / 30) for n in range(30)]
+    points = [(9_000 + n * 10.0, n * MIB / 30) for n in range(30)]
     assert growth(points).both > 1000
     assert too_much(MEMORY, points) is None
     assert MEMORY.smallest(100) == pytest.approx(15_728.64)
@@ -103,13 +103,22 @@ def test_growth_is_what_both_measures_say(by_thirds: float, slope: float, both: 
 def test_readings_without_sessions_between_them_have_no_slope() -> None:
     """A server that nobody came to."""
     assert theil_sen([(5, 1), (5, 2)]) == 0
-    assert growth([(5, n) for n in range(6)]).both == 0
+    assert growth([(9_000, n) for n in range(6)]).both == 0
 
 
 def test_too_few_troughs_are_no_verdict() -> None:
-    """Two in each third are the least."""
-    with pytest.raises(ValueError, match="5 troughs"):
-        growth(readings(1)[:5])
+    """Two in each half of what comes after the warm-up are the least."""
+    assert growth(readings(1)[:6]).theil_sen < 0.1 * MIB
+    with pytest.raises(ValueError, match="3 troughs after the warm-up"):
+        growth(readings(1)[:4])
+
+
+def test_the_first_sessions_are_warm_up_however_many_troughs_they_fill() -> None:
+    """A slow machine takes minutes for them."""
+    cold = [(n * 500.0, n * MIB) for n in range(10)]
+    assert growth([*cold, *[(5_000 + n * 500.0, 10.0 * MIB) for n in range(4)]]).both == 0
+    with pytest.raises(ValueError, match="0 troughs"):
+        growth(cold)
 
 
 def test_counts_are_the_same_or_told() -> None:

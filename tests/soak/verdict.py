@@ -1,9 +1,11 @@
 """Whether what was read of a server in its quiet moments grows. PURE: numbers in, sentences out.
 
-Owns the arithmetic and the bounds. The first third of the troughs is the warm-up: caches fill and
-the heap finds its shape. Of the rest two slopes are taken, in units a session:
+Owns the arithmetic and the bounds. The first third of the troughs is the warm-up, and whatever
+comes before the first 5,000 sessions: caches fill and the heap finds its shape. Of the rest two
+slopes are taken, in units a session:
 
-- by thirds: the median of the last third less that of the middle third, over the sessions between;
+- by thirds: the median of the last half of it less that of the first, over the sessions between
+  (of all troughs they are the last third and the middle one);
 - Theil-Sen: the median of the slopes of all pairs, which a single step hardly moves.
 
 A leak is a straight line, so it shows in both; what shows in one only is a step, or noise. Growth
@@ -45,8 +47,9 @@ MEMORY_AND_GARBAGE: Final = Bound("memory, garbage included,", "bytes", 50, 8 * 
 """Where nobody collects it, garbage comes and goes by megabytes."""
 OBJECTS: Final = Bound("live objects", "blocks", 0.1, 2_500)
 """One object for each session is 1 block."""
-TROUGHS_MIN: Final = 6
-"""With less than two troughs in each third there is nothing to judge."""
+WARM_SESSIONS: Final = 5_000
+TROUGHS_MIN: Final = 4
+"""With less than two troughs in each half after the warm-up there is nothing to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,21 @@ def theil_sen(points: Sequence[Point]) -> float:
     return median(slopes) if slopes else 0.0
 
 
+def warm(points: Sequence[Point]) -> Sequence[Point]:
+    """Those after the warm-up."""
+    cold = sum(sessions < WARM_SESSIONS for sessions, _ in points)
+    return points[max(len(points) // 3, cold) :]
+
+
 def growth(points: Sequence[Point]) -> Growth:
-    """Of the last two thirds of `points`, which stand in order. Raises ValueError for too few."""
-    if len(points) < TROUGHS_MIN:
-        raise ValueError(f"{len(points)} troughs, at least {TROUGHS_MIN} are needed")
-    first, second = len(points) // 3, 2 * len(points) // 3
-    middle, last = points[first:second], points[second:]
+    """Of `points`, which stand in order, after the warm-up. Raises ValueError for too few."""
+    rest = warm(points)
+    if len(rest) < TROUGHS_MIN:
+        raise ValueError(f"{len(rest)} troughs after the warm-up, {TROUGHS_MIN} are needed")
+    middle, last = rest[: len(rest) // 2], rest[len(rest) // 2 :]
     sessions = median(x for x, _ in last) - median(x for x, _ in middle)
     rise = median(y for _, y in last) - median(y for _, y in middle)
-    return Growth(rise / sessions if sessions else 0.0, theil_sen(points[first:]), sessions)
+    return Growth(rise / sessions if sessions else 0.0, theil_sen(rest), sessions)
 
 
 def too_much(bound: Bound, points: Sequence[Point]) -> str | None:
