@@ -132,8 +132,9 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
     unheard = asked.notes["other_return"] or asked.notes["wants_out"]
     seen = any(each.life == person.life for each in _tokens_of(person))
-    # A room that failed as a grace ended begins that grace anew.
-    too_late = late and not seen and not unheard and not world.fuse.burnt
+    # A room that failed as a grace ended begins that grace anew, and an end waits for the disk.
+    could_end = not world.fuse.burnt and world.bad_weather_s < began_s
+    too_late = late and not seen and not unheard and could_end
     wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == person.life
     wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")

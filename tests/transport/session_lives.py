@@ -17,6 +17,7 @@ from actors.errors import (
     Unavailable,
 )
 from actors.history import Verdict
+from actors.ids import RoomId
 from actors.ports import (
     Answer,
     Described,
@@ -104,6 +105,7 @@ class Lives:
         self.stage = Stage(**(TIGHT if tight else {}))
         limits = {**UNLIMITED, **(TIGHT if tight else {})}
         self.world = World(self.stage.clock.monotonic_s(), limits)
+        self.is_draining = False
         self.clients: list[Client] = []
         self.models: list[Model] = []
         self.owed: dict[Model, deque[tuple[int | None, bool]]] = {}
@@ -379,7 +381,9 @@ class Lives:
                 for model in self.models
                 if model.open and model.place is not None and model.place.room == room
             }
-            claims = set(self.stage.claims(room))
-            assert claims == sitting, (room, claims, sitting)
+            claims = self.stage.roster.claims(RoomId(room))
+            assert (claims is None) is self.is_draining
+            named = sitting if claims is None else {outlet.socket_id for outlet in claims}
+            assert named == sitting, (room, named, sitting)
         for place, seat in self.seats.items():
             assert seat.alive is place.alive, place.room

@@ -192,6 +192,7 @@ class Sessions(Lives, RuleBasedStateMachine):
             return
         model = self.models[who]
         self.clients[who].session.drain(5)
+        self.is_draining = True
         model.say({"type": "serverDraining", "reconnectAfterMs": 5}, None)
         model.end()
         self.compare()
