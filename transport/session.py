@@ -310,9 +310,11 @@ class Session:
         self._serial = max(self._serial, serial)
 
     def _succeed(self, seat: Seat, old: Outlet) -> None:
-        """Take over the session of `old`: its name and its memory."""
+        """Take over the session of `old`: its name and its memory. It may be this one, where the
+        room could not answer what had seated it.
+        """
         self.socket_id = seat.socket_id
-        if isinstance(old, Seat):
+        if isinstance(old, Seat) and old.session is not self:
             self._memory = old.session.supersede(old)
 
     def _rise(self) -> None:

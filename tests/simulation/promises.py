@@ -143,7 +143,8 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     wrong_if(token.spent_in, "resumed by the token of somebody who has left")
     # The room that it switched from hears of that later, and may not live to do so.
     same_life = token.life == person.life
-    wrong_if(token.switched and same_life, "resumed in a room that it had switched from")
+    stays = token.switched and same_life and not world.fuse.burnt
+    wrong_if(stays, "resumed in a room that it had switched from")
     newer = person.tokens[person.tokens.index(token) + 1 :] if token in person.tokens else []
     seat = (token.socket_id, token.room_id)
     voided = any(each.confirmed and (each.socket_id, each.room_id) == seat for each in newer)

@@ -3,10 +3,11 @@
 import pytest
 
 from actors import messages as m
-from actors.errors import REFUSALS, BadMessage, Internal, NotInRoom, Refusal
+from actors.errors import REFUSALS, BadMessage, Internal, NotInRoom, Refusal, Unavailable
 from actors.ids import RoomId
 from actors.ports import Done, Joined, Refused
 from tests.transport.stage import Stage, refused
+from tests.transport.test_session_resume import ask, resume
 
 LOBBY = RoomId("lobby")
 
@@ -130,3 +131,19 @@ def test_no_line_of_a_session_names_who_hides_or_holds_a_token() -> None:
     lines = repr(stage.log.lines)
     assert "somebody" not in lines
     assert "a-secret" not in lines
+
+
+@pytest.mark.rule("G6.5")
+def test_a_session_does_not_supersede_itself() -> None:
+    """Its first resume was refused, though the room had seated it: the second goes on from there."""
+    stage = Stage()
+    token = stage.client("AAAA").join("lobby")["resumeToken"]
+    client = stage.client("BBBB")
+    ask(client, token, sequenceId=1)
+    refusing = stage.door("lobby").take(m.Resume).outlet
+    refusing.answer(refused(Unavailable("it could not be stored", retry_after_ms=1000)))
+    client.heard_one()
+    again = resume(client, token, refusing, sequenceId=1)
+    assert (again["type"], again["socketId"]) == ("roomGameSpaceResumed", "AAAA")
+    assert client.link.closed == []
+    assert "AAAA" in stage.claims("lobby")
