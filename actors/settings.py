@@ -94,8 +94,8 @@ class Settings:
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
         "the one before")] = False
 
-    data_dir: Annotated[str, Rule(_D, "folder of the database and the keys, made when missing; "
-        "by default one for each user", pattern=_PATH, expected="a folder")] = ""
+    data_dir: Annotated[str, Rule(_D, "folder of the database, the keys and the recordings, made "
+        "when missing; by default one for each user", pattern=_PATH, expected="a folder")] = ""
     durability: Annotated[Durability, Rule(_D, "what outlives the process: memory: nothing; fast: "
         "all but the last flush_ms; journal: whatever anyone was told")] = Durability.FAST
     flush_ms: Annotated[int, Rule(_D, "changes are written this much later, together",

@@ -23,6 +23,7 @@ FAILURES_MAX = 10
 """After so many kinds of broken promises it is not worth going on."""
 
 
+_COMMAND = ".venv/bin/python -m tests.simulation"
 _SUMMED = (
     "steps", "faults", "looks", "frames", "events", "deliveries", "deaths", "raised", "replayed",
 )  # fmt: skip
@@ -30,21 +31,35 @@ _SUMMED = (
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation",
+        description="Tell stories to the real server in a simulated world. Exit code 1: a promise "
+        "was broken, or a recording came out otherwise; 2: what was asked for cannot be read.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--seeds", type=int, default=1000, help="stories to tell")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most so long")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of one story")
     parser.add_argument("--first", type=int, help="number of the first seed; by default random")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--seed", help="tell this one story, and what everybody heard")
-    parser.add_argument("--story", type=Path, help="tell the story in this file")
-    parser.add_argument("--recording", type=Path, help="replay what a room recorded")
-    parser.add_argument("--keep", type=Path, help="folder for shrunken stories that failed")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for the shrunken stories of broken promises"
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--seed", help="tell this one story, and print all that was said and heard")
+    one.add_argument("--story", type=Path, help="the same for the story in this file")
+    one.add_argument("--recording", type=Path, help="replay a file of the flight recorder")
     given = parser.parse_args(arguments)
-    if given.recording is not None:
-        return _replay(given.recording)
-    if given.story is not None:
-        return _tell(parse(given.story.read_text("utf-8")))
+    if given.jobs < 1 or given.steps < 1 or given.seeds < 1:
+        parser.error("--jobs, --steps and --seeds: expected at least 1")
+    try:
+        if given.recording is not None:
+            return _replay(given.recording)
+        if given.story is not None:
+            return _tell(parse(given.story.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 2
     if given.seed is not None:
         return _tell(make(given.seed, given.steps))
     first = secrets.randbelow(10**9) if given.first is None else given.first
@@ -75,16 +90,16 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
         told += 1
         _add(sums, faults, outcome)
         if outcome.violation is not None:
-            sums["violations"] += 1
+            sums["broken"] += 1
             if kinds.setdefault(kind_of(outcome.violation), outcome) is outcome:
-                _explain(outcome, keep)
+                _explain(outcome, steps, keep)
         passed_s = time.monotonic() - began_s
-        if told % 1000 == 0 or told == seeds:
+        if told % 1000 == 0 and told < seeds:
             _say(_line(told, sums, passed_s))
         if passed_s > 60 * minutes or len(kinds) >= FAILURES_MAX:
             break
     _say(_line(told, sums, time.monotonic() - began_s))
-    _say("faults: " + ", ".join(f"{count} {kind}" for kind, count in faults.most_common()))
+    _say("faults injected: " + ", ".join(f"{count} {kind}" for kind, count in faults.most_common()))
     _say(f"kinds of broken promises: {len(kinds)}")
     return 1 if kinds else 0
 
@@ -112,11 +127,12 @@ def _add(sums: Counter[str], faults: Counter[str], outcome: Outcome) -> None:
 
 
 def _line(told: int, sums: Counter[str], passed_s: float) -> str:
-    counted = ", ".join(f"{count} {name}" for name, count in sums.items())
-    return f"{told} stories in {passed_s:.0f} s: {counted}; violations: {sums['violations']}"
+    broken = sums["broken"]
+    counted = ", ".join(f"{count} {name}" for name, count in sums.items() if name != "broken")
+    return f"{told} stories in {passed_s:.0f} s: {counted}; promises broken: {broken}"
 
 
-def _explain(outcome: Outcome, keep: Path | None) -> None:
+def _explain(outcome: Outcome, steps: int, keep: Path | None) -> None:
     _say(f"seed {outcome.story.seed}, step {outcome.steps}: {outcome.violation}")
     shortest = shrink(outcome)
     _say(f"shrunk to {len(shortest.story.steps)} steps:")
@@ -125,8 +141,8 @@ def _explain(outcome: Outcome, keep: Path | None) -> None:
         keep.mkdir(parents=True, exist_ok=True)
         path = keep / f"{outcome.story.seed}.json"
         path.write_text(shortest.story.text(), "utf-8")
-        _say(f"replay: python -m tests.simulation --story {path}")
-    _say(f"replay: python -m tests.simulation --seed {outcome.story.seed}")
+        _say(f"replay: {_COMMAND} --story {path}")
+    _say(f"replay: {_COMMAND} --seed {outcome.story.seed} --steps {steps}")
 
 
 def _replay(path: Path) -> int:

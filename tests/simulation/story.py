@@ -151,10 +151,13 @@ class Story:
 
 
 def parse(text: str) -> Story:
-    """What `Story.text` wrote."""
-    found = json.loads(text)
-    steps = tuple(Step(*step) for step in found["steps"])
-    return Story(found["seed"], found["people"], found["settings"], steps)
+    """What `Story.text` wrote. Raises ValueError for anything else."""
+    try:
+        found = json.loads(text)
+        steps = tuple(Step(*step) for step in found["steps"])
+        return Story(found["seed"], found["people"], found["settings"], steps)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a story: {error!r}") from None
 
 
 def make(seed: str, steps: int = STEPS) -> Story:

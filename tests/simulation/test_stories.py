@@ -135,7 +135,7 @@ def test_the_command_tells_what_it_did(capsys: pytest.CaptureFixture[str]) -> No
     said = capsys.readouterr().out
     assert "3 stories" in said
     assert "150 steps" in said
-    assert "violations: 0" in said
+    assert "promises broken: 0" in said
     assert main(["--seed", "7", "--steps", "20"]) == 0
     assert "Every promise was kept." in capsys.readouterr().out
 
@@ -148,6 +148,23 @@ def test_the_command_explains_a_failure(
     assert main(["--seeds", "20", "--first", "7", "--keep", str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "somebody talked" in said
-    assert "replay: python -m tests.simulation --story" in said
+    assert "-m tests.simulation --story" in said
+    assert "--steps 240" in said
     (kept,) = tmp_path.glob("*.json")
     assert main(["--story", str(kept)]) == 1
+
+
+def test_the_command_says_what_it_cannot_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In one line, with an exit code of its own."""
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"seed": 1}', "utf-8")
+    for option in ("--story", "--recording"):
+        for path in (wrong, tmp_path / "nowhere"):
+            assert main([option, str(path)]) == 2
+            assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(SystemExit):
+        main(["--seed", "1", "--story", str(wrong)])
+    with pytest.raises(SystemExit):
+        main(["--jobs", "0"])

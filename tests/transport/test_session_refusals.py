@@ -135,7 +135,7 @@ def test_no_line_of_a_session_names_who_hides_or_holds_a_token() -> None:
 
 @pytest.mark.rule("G6.5")
 def test_a_session_does_not_supersede_itself() -> None:
-    """Its first resume was refused, though the room had seated it: the second goes on from there."""
+    """Its first resume was refused, and had seated it for all that: the second goes on there."""
     stage = Stage()
     token = stage.client("AAAA").join("lobby")["resumeToken"]
     client = stage.client("BBBB")
