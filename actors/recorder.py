@@ -128,8 +128,9 @@ class Recorder(Reducer):
         inputs = self._inputs
         if len(inputs) > 1 and inputs[-1] is Place.END:
             before = inputs[-2]
+            alone = len(inputs) == 2 or isinstance(inputs[-3], Place)
             # Only those that time brings: the others answer what was found before.
-            if isinstance(before, tuple) and before[0] == "selfCheck" and before[2] == 0:
+            if isinstance(before, tuple) and before[0] == "selfCheck" and not before[2] and alone:
                 del inputs[-2:]
                 self._count -= 1
         self._add(("selfCheck", now_s, message.again))
