@@ -162,10 +162,15 @@ class Recorder(Reducer):
             self._inputs[-1] = Place.DURABLE if done else ("undone", now_s)
 
     def gone(self, outlets: Sequence[Outlet]) -> None:
-        """Whose answers found nobody, as the turn that has ended was told."""
+        """Whose answers found nobody, as the turn that has ended was told. One that its member had
+        left for another outlet by then made no difference.
+        """
         if outlets and self._is_marked and self._base is not None:
-            names = tuple(outlet.socket_id for outlet in outlets)
-            self._inputs.insert(-1, ("gone", names))  # they were gone before its end
+            names = tuple(
+                outlet.socket_id for outlet in outlets if self.is_present(outlet.socket_id, outlet)
+            )
+            if names:
+                self._inputs.insert(-1, ("gone", names))  # they were gone before its end
 
     # -- what is written out
 

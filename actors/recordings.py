@@ -26,7 +26,9 @@ from actors.stores.codec import dumps
 FOLDER_NAME: Final = "recordings"
 """In the data folder."""
 WAITING_MAX: Final = 16
-"""So many recordings wait for the disk; beyond, they are dropped."""
+"""So many recordings wait for the disk; beyond, they are dropped. Half of the places are for rooms
+that failed: whoever makes one fail cannot have that dropped by being wrong about many others.
+"""
 _ROOM_CHARS_MAX: Final = 48
 _DRAFT: Final = ".new"
 _REASONS: Final = "|".join(reason.value for reason in RecordingReason)
@@ -107,9 +109,10 @@ class FolderRecordings:
         """
         now_s = self._clock.monotonic_s()
         since_s = now_s - self._interval_s
-        if self._is_closed or self._waiting >= WAITING_MAX:
+        is_failure = recording.reason is not RecordingReason.STATE_INVALID
+        if self._is_closed or self._waiting >= (WAITING_MAX if is_failure else WAITING_MAX // 2):
             return False
-        if recording.reason is not RecordingReason.STATE_INVALID:
+        if is_failure:
             failures = self._failures
             while failures and failures[0] <= since_s:
                 failures.popleft()

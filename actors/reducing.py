@@ -42,7 +42,17 @@ class Reducer:
         return Flag.PRESENT if self.is_present(socket_id, outlet) else 0
 
     def _person(self, person: str) -> int:
-        """A number that says who is whom, and nothing else; 0 where the room does not ask."""
+        """A number that says who of those who come is whom of those who are here, and nothing
+        else; 0 where the room does not ask. O(members). Who has left and comes back gets another
+        one: it would say who is behind a pseudonym.
+        """
+        if self._persons is None:
+            return 0
+        if all(member.person != person for member in self._members.values()):
+            self._persons.pop(hash(person), None)
+        return self._number(person)
+
+    def _number(self, person: str) -> int:
         if self._persons is None:
             return 0
         key = hash(person)
@@ -60,7 +70,7 @@ class Reducer:
             member.owes_token,
             member.stamp,
             isinstance(member.outlet, Absent),
-            self._person(member.person),
+            self._number(member.person),
         )
 
     def _plain(self, message: Any, at_s: float) -> Input:

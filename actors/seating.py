@@ -85,7 +85,7 @@ class Seating:
         outlet = message.outlet
         if not self._still_wanted(message):
             return
-        member = self._members.get(outlet.socket_id)
+        member, count = self._members.get(outlet.socket_id), len(self._state.players)
         if member is not None and member.outlet is outlet:
             self._touch(outlet.socket_id)
             serial = member.issue_token()
@@ -108,7 +108,7 @@ class Seating:
         for other in self._others_of(profile.person):
             self._dismiss(other, LeaveReason.REPLACED, _REPLACED)
         serial = message.first_serial
-        member = self._seat(message, serial)
+        member = self._seat(message, serial, returns=len(self._state.players) < count)
         self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, True))
         waited_s = self.now_s - message.asked_s
         player = self._state.players[outlet.socket_id]
@@ -279,7 +279,7 @@ class Seating:
             self._fact("player_left", change.player, reason=reason.value)
 
     def _seat(self, message: m.Join | m.Resume, serial: int, *, returns: bool = False) -> Member:
-        """A new player, with the token `serial` as its first. Raises RoomFull."""
+        """`serial` is its first token. Raises RoomFull, unless it `returns` or took a seat over."""
         outlet, profile = message.outlet, message.profile
         now_ms = self._ports.clock.now_ms()
         player = Player(

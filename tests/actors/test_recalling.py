@@ -342,3 +342,16 @@ async def test_a_session_that_joins_its_stored_seat_as_somebody_else_is_seated_a
     assert (player.user_id, player.hide_position) == ("other", True)
     assert stage.room().members[A].person == "other"
     assert b.take() == ["left A(switched) v4", "joined A v5"]
+
+
+@pytest.mark.rule("C4.7")
+async def test_who_replaces_itself_fits_into_a_room_that_is_more_than_full() -> None:
+    """Recalled players are beyond the bound; a refusal would have cost the seat that it had."""
+    stage, stamps = await unflushed("A", players_max=1, one_session_per_user=True)
+    (z,) = await stage.seat("Z", person="zoe")
+    a = await back(stage, "A", stamp=stamps[A])
+    newer = stage.outlet("Y")
+    await stage.turn(stage.join(newer, person="zoe"))
+    assert z.take()[-1] == "evicted replaced"
+    assert newer.take() == ["Joined v4: A Y"]
+    assert a.take() == ["Joined v2: A Z", "left Z(replaced) v3", "joined Y v4"]

@@ -16,7 +16,7 @@ from actors.room_state import LeaveReason, RoomState
 from tests.actors.fake_operator import read_back
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage
-from tests.actors.recorded_lives import POISONED, poison, replayed
+from tests.actors.recorded_lives import POISONED, cut, poison, replayed
 from tests.actors.stage import ROOM, Stage
 from tests.simulation.recordings import Replayed
 
@@ -335,3 +335,27 @@ async def test_nothing_is_written_of_what_was_undone() -> None:
     assert stage.recordings.kept == []
     await stage.turn(m.Validate(a, WRONG))
     assert played(stage).same
+
+
+@pytest.mark.rule("O4.2")
+async def test_an_answer_to_an_outlet_that_its_member_had_left_kills_no_other() -> None:
+    """Back twice in one turn, and the first connection ends before that turn is durable."""
+    stage = KeptStage()
+    a, _ = await stage.seat("A", "B")
+    await stage.lose(a)
+    version = stage.room().state.version
+    stage.store.at_once = False
+    first, second = stage.outlet("A"), stage.outlet("A")
+    await stage.turn(*(stage.resume(each, "A", version=version) for each in (first, second)))
+    first.cut()
+    stage.store.do()
+    stage.store.at_once = True
+    await stage.turn()
+    second.heard = True
+    await stage.turn(m.Heard(second))
+    await stage.lose(second)
+    late = stage.outlet("A")
+    await stage.turn(stage.resume(late, "A", version=version, serial=1))
+    assert late.take() == ["refused resumeExpired"]
+    again = replayed(cut(stage.room()))
+    assert again.found == again.expected, str(again)

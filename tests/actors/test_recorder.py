@@ -18,6 +18,7 @@ from tests.actors.fake_operator import read_back
 from tests.actors.kept_stage import KeptStage
 from tests.actors.recorded_lives import cut
 from tests.actors.stage import Stage, settle
+from tests.simulation.recordings import replay
 
 
 def inputs(stage: Stage) -> list[dict[str, Any]]:
@@ -277,3 +278,20 @@ async def test_numbers_of_persons_are_not_given_twice_nor_kept_for_ever() -> Non
     persons = stage.room()._recorder._persons
     assert persons is not None
     assert len(persons) <= 4
+
+
+@pytest.mark.rule("O4.3")
+async def test_nobody_is_known_again_who_comes_back_hidden() -> None:
+    """A number that stayed with the person would say who is behind the pseudonym."""
+    stage = Stage(one_session_per_user=True)
+    await stage.seat("Z", person="zoe")
+    (ann,) = await stage.seat("A", person="ann")
+    await stage.turn(m.Leave(ann, LeaveReason.LEFT))
+    ann.cut()
+    hidden = stage.outlet("B")
+    join = stage.join(hidden, person="ann")
+    shown = replace(join.profile, user_id=UserId("anon-abcdefghijkl"))
+    await stage.turn(replace(join, profile=shown))
+    joins = [(step["userId"], step["person"]) for step in inputs(stage) if step["do"] == "join"]
+    assert joins == [("zoe", 1), ("ann", 2), ("anon-abcdefghijkl", 3)]
+    assert replay(read_back(cut(stage.room()))).same

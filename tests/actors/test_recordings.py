@@ -214,6 +214,24 @@ async def test_what_waits_for_a_stalled_disk_is_bounded(
     assert desk.count("dropped") == 11
 
 
+@pytest.mark.rule("O4.5", "O4.6")
+async def test_who_is_wrong_about_many_rooms_keeps_no_crash_from_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the disk is: half of what waits may be of rooms that failed only."""
+    go_on = threading.Event()
+    monkeypatch.setattr(module, "write", lambda *_: go_on.wait(PATIENCE_S) and tmp_path / "x")
+    desk = Desk(tmp_path)
+    for number in range(2 * WAITING_MAX):
+        desk.keep(recording(f"r{number}", INVALID))
+    dropped = desk.count("dropped")
+    desk.keep(recording("crashed"))
+    assert desk.count("dropped") == dropped
+    go_on.set()
+    await desk.done()
+    assert desk.count("written") == WAITING_MAX // 2 + 1
+
+
 # -- a disk that does not do
 
 

@@ -224,11 +224,11 @@ def _done(person: "Person", asked: Asked) -> None:
 
 def _validated(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
     at, said = asked.notes["at"], item["consistency"]
+    lie = asked.notes.get("lie")
+    wrong_if(lie is not None and item["valid"], f"a wrong claim ({lie}) was found right")
     if said["version"] - at[1] >= person.world.settings.history_events_max:
         return  # it may have forgotten
-    lie = asked.notes.get("lie")
     if lie is not None:
-        wrong_if(item["valid"], f"a wrong claim ({lie}) was found right")
         if said["epoch"] == at[0]:
             for name in ("missingPlayers", "unexpectedPlayers"):
                 wrong_if(item[name] != lie.get(name, item[name]), f"a wrong {name} for {lie}")
