@@ -283,6 +283,7 @@ class Lives:
             answer = Resumed([], b"[]", 3, self.version, "0" * 8, 0, serial, old)
         model.name = place.name
         model.memory = member.model.superseded(member)
+        self.asked[model] = self.asked[model] + self.asked[member.model]  # to be sent again
         self.members[place.room, place.name] = place
         self.seat(place, answer, serial, False, f"roomGameSpace{type(answer).__name__}")
 
