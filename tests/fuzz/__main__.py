@@ -49,7 +49,7 @@ def fuzz(target: Target, inputs: int, seed: int, keep: bool) -> int:
             told += 1
             code = base64.b64encode(failure.data).decode()
             say(f"FAILURE after {failure.found_at} inputs: {failure.what}\n  {failure.data!r}")
-            say(f"  python -m tests.fuzz --target {target.name} --replay {code}")
+            say(f"  .venv/bin/python -m tests.fuzz --target {target.name} --replay {code}")
     seconds = max(time.monotonic() - began_s, 1e-9)
     say(
         f"{target.name}: {campaign.inputs} inputs, {(campaign.inputs - before) / seconds:.0f} a"

@@ -25,14 +25,22 @@ def shown(report: Report) -> None:
 
 def main() -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--durability", choices=["fast", "journal"], default="journal")
-    parser.add_argument("--people", type=int, default=12)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.kill",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=50, help="each with at least one kill")
+    parser.add_argument(
+        "--durability", choices=["fast", "journal"], default="journal", help="the server's"
+    )
+    parser.add_argument("--people", type=int, default=12, help="clients at a time")
     parser.add_argument(
         "--strict", action="store_true", help="positions in whole states count as told, too"
     )
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(2**31), help="of what the clients do"
+    )
     chosen = parser.parse_args()
     sys.stdout.write(f"seed {chosen.seed}\n")
     began_s = time.monotonic()
