@@ -288,7 +288,7 @@ class Person:
         """It was answered that it sits: as the session that it was (`resumed`), or anew."""
         self.last_move = None
         before, self._before = self._before, None
-        if resumed and before is not None:
+        if resumed and before is not None and before.notes["as"] == self.mirror.socket_id:
             notes = {**before.notes, "earlier": True}
             self._earlier = Asked(before.kind, before.number, before.fields, True, notes)
         else:
@@ -336,6 +336,7 @@ class Person:
                 token = asked.notes.get("token")
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
+                asked.notes.setdefault("answered_in", self.world.machine.lives)
                 promises.answered(self, asked, item, was_seated, sent_s)
             else:
                 self.last_move = None

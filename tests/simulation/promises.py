@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = 1e6
 """So many messages in a second are as many as one likes."""
+BAD_WEATHER_S: Final = 10.0
+"""So long after it the end of a grace may still wait for the disk or the processor."""
 LATE_S: Final = 2.0
 """A grace may end so much late."""
 SLACK_S: Final = 0.1
@@ -43,7 +45,7 @@ def before(person: "Person", asked: Asked) -> None:
     """Note what the answer will be held against."""
     mirror, notes = person.mirror, asked.notes
     notes["token"] = person.newest_token()
-    notes["room"] = mirror.room_id
+    notes["room"], notes["as"] = mirror.room_id, mirror.socket_id
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
         notes["asked_s"] = person.world.loop.time()
@@ -132,7 +134,8 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     late = asked.notes["asked_s"] > began_s + grace_s + LATE_S
     unheard = asked.notes["other_return"] or asked.notes["wants_out"]
     seen = any(each.life == world.machine.lives for each in _tokens_of(person))
-    too_late = late and not seen and not unheard
+    hindered_s = max(world.bad_weather_s, world.froze_s) + BAD_WEATHER_S
+    too_late = late and not seen and not unheard and asked.notes["asked_s"] > hindered_s
     wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == world.machine.lives
     wrong_if(left_now, "resumed by the token of somebody who has left since the server's start")
@@ -240,8 +243,8 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     allowed = {*_REFUSALS[asked.kind], "unavailable"}
     if world.settings.messages_per_s < UNLIMITED:
         allowed.add("rateLimited")
-    if "earlier" in asked.notes:
-        allowed.add("staleSequence")
+    if "earlier" in asked.notes and asked.notes.get("answered_in") != world.machine.lives:
+        allowed.add("staleSequence")  # it may never have arrived
     if code == "internal":
         world.internal_heard(is_copy=asked.is_copy)
         return
