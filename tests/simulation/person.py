@@ -336,8 +336,8 @@ class Person:
                 token = asked.notes.get("token")
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
-                asked.notes.setdefault("answered_in", self.world.machine.lives)
                 promises.answered(self, asked, item, was_seated, sent_s)
+                asked.notes["answered_in"] = self.world.machine.lives
             else:
                 self.last_move = None
         if self.mirror.seat is Seat.SEATED:
