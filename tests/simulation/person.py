@@ -220,7 +220,8 @@ class Person:
         if kind in _SEATING[:2]:
             self._earlier = None
         if kind in _EFFECTS:
-            self._effect, self._earlier = asked, None
+            self._earlier = None
+            self._effect = asked if self.mirror.seat is Seat.SEATED else None
 
     def ask_again(self) -> None:
         """A copy of what it asked for on the connection before, or of its newest request."""
