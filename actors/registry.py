@@ -180,7 +180,7 @@ class RegistryActor(LoopActor):
 
     def _next_epoch(self) -> int:
         """Rises at every load of any room. Where nothing is stored the clock sees to that (G4);
-        a store has set enough of them aside, and the clock might go back.
+        a store begins far enough above all of them, and the clock might go back.
         """
         directory = self._directory
         directory.epoch += 1

@@ -11,7 +11,7 @@ from actors.ids import RoomId, SocketId
 from actors.recall import GAPS_MAX
 from actors.records import Record, vacant
 from actors.stores.codec import body_of, records_in
-from actors.stores.port import EPOCHS_A_RUN, ROOMS_TOLD_MAX, Batch, Opened
+from actors.stores.port import EPOCHS_UNTOLD, ROOMS_TOLD_MAX, Batch, Opened
 
 
 @dataclass(slots=True)
@@ -39,12 +39,11 @@ class MemoryStore:
         while len(disk.gaps) > GAPS_MAX:
             del disk.gaps[min(disk.gaps)]
         disk.run = max(disk.run + 1, now_ms // 1000)
-        epoch = max(disk.epoch, now_ms)
-        disk.epoch = epoch + EPOCHS_A_RUN
+        disk.epoch = max(disk.epoch + EPOCHS_UNTOLD, now_ms)
         return Opened(
             disk.run,
             disk.mark,
-            epoch,
+            disk.epoch,
             dict(disk.gaps),
             dict(disk.recalled),
             rooms=frozenset(disk.rooms) if len(disk.rooms) <= ROOMS_TOLD_MAX else None,

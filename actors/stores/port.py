@@ -55,9 +55,9 @@ class Batch:
     records: Sequence[Record]
 
 
-EPOCHS_A_RUN: Final = 2**24
-"""So many epochs are set aside for a run as it begins, durably: a room that was opened in the last
-moments before a crash, and is not in the store, had one that no later run gives again."""
+EPOCHS_UNTOLD: Final = 2**18
+"""So many epochs above the highest that the store knows are taken for given as a run begins: those
+of rooms that were opened in the last moments before a crash, and are not in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Opened:
     """What a store knows when it is opened. `rooms` are the names of all that it keeps, None where
     they are too many to tell. `run` is this one's number, above all before; `mark`
     the newest durable one and `epoch` above that of any room before, whatever became of its record
-    and of the clock: this run's rooms have those that follow, EPOCHS_A_RUN of them. `gaps` and
-    `recalled` (with the newest run that wrote so of each) are for `Recall`. `remarks` are what the
-    operator should know, in sentences.
+    and of the clock: this run's rooms have those that follow. `gaps` and `recalled` (with the
+    newest run that wrote so of each) are for `Recall`. `remarks` are what the operator should know,
+    in sentences.
     """
 
     run: int

@@ -36,7 +36,7 @@ from actors.stores.codec import (
     record_from,
 )
 from actors.stores.port import (
-    EPOCHS_A_RUN,
+    EPOCHS_UNTOLD,
     ROOMS_TOLD_MAX,
     Batch,
     Opened,
@@ -121,8 +121,7 @@ class SqliteStore:
                 gaps[found.run] = found.mark
             gaps = dict(sorted(gaps.items())[-GAPS_MAX:])
             run = max(found.run + 1, self._now_ms // 1000)
-            epoch = max(found.epoch, self._now_ms)
-            reserved = epoch + EPOCHS_A_RUN
+            epoch = max(found.epoch + EPOCHS_UNTOLD, self._now_ms)
             with transaction(connection):
                 for seq, body, why in found.unreadable:
                     self._set_row_aside(connection, f"journal {seq}", body)
@@ -130,10 +129,10 @@ class SqliteStore:
                     remarks.append(f"{self.path}: row {seq} of the journal was set aside: {why}")
                 named = {str(earlier): mark for earlier, mark in gaps.items()}
                 gaps_text = dumps(named).decode()
-                self._keep_facts(connection, run=run, epoch=reserved, gaps=gaps_text)
+                self._keep_facts(connection, run=run, epoch=epoch, gaps=gaps_text)
             if not self._flush:
                 connection.execute("PRAGMA synchronous = NORMAL")
-        self._run, self._rooms, self._mark, self._epoch = run, found.rooms, found.mark, reserved
+        self._run, self._rooms, self._mark, self._epoch = run, found.rooms, found.mark, epoch
         self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
         self._fresh = merged(found.records)
         self._is_open = True

@@ -67,8 +67,17 @@ def _come_back(person: Person, step: Step) -> str:
     token = person.newest_token() if person.mirror.seat is not Seat.OUT else None
     if token is not None and rng.random() < 0.85:
         copies = rng.choice([1, 1, 1, 2])
-        person.connect(lambda: person.resume(token, copies=copies))
-        return f"{person.name} connects and shows its token" + " twice" * (copies > 1)
+        old = person.socket if person.is_connected and rng.random() < 0.4 else None
+
+        def back() -> None:
+            person.resume(token, copies=copies)
+            if old is not None:
+                old.abort()
+
+        person.connect(back)
+        twice = " twice" * (copies > 1)
+        breaks = ", and its old connection breaks" * (old is not None)
+        return f"{person.name} connects and shows its token{twice}{breaks}"
     if step.kind == "ping":
         person.connect()
         return f"{person.name} connects"

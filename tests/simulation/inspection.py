@@ -23,8 +23,9 @@ from transport.session import Session
 
 FRAMES_MAX: Final = 160
 """So many small frames may come in one read, after the backlog's bound was reached."""
-ANSWERS_BYTES_MAX: Final = 65_536
-"""Answers, and one whole state, come past twice the outbox' bound."""
+FRAMES_BYTES_MAX: Final = 24_000
+"""One whole state and one frame may come past each bound: that of answers is twice that of the
+outbox, and events fill that once more behind the state."""
 LATE_S: Final = 2.0
 """A grace may end so much late: timers have their grain, and a commit its time."""
 BAD_WEATHER_S: Final = 10.0
@@ -55,7 +56,7 @@ class Inspection:
         life, settings = world.machine.life, world.settings
         for end in world.loop.network.accepted.values():
             waiting = end.get_write_buffer_size()
-            bound = 2 * settings.outbox_bytes_max + ANSWERS_BYTES_MAX
+            bound = 3 * settings.outbox_bytes_max + FRAMES_BYTES_MAX
             assert waiting <= bound, f"{waiting} bytes wait for one client"
         if life is None:
             return

@@ -166,7 +166,7 @@ class End(asyncio.Transport):
         self.was_aborted = False
         self.sent_s = 0.0
         self.read_s = network.loop.now_s
-        """When its process last got something of it."""
+        """When its process last got something of it, or began to read it again."""
         self.peak_bytes = 0
         """The most that ever waited in the write buffer."""
 
@@ -235,6 +235,7 @@ class End(asyncio.Transport):
     def resume_reading(self) -> None:
         if not self._closing and not self._reads:
             self._reads = True
+            self.read_s = self._loop.now_s
             self._loop.call_soon(self._read)
 
     def is_reading(self) -> bool:

@@ -126,11 +126,16 @@ class Person:
             self.world.left_behind.append(old)
         socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
         socket.on_reset = lambda: self._was_reset(socket)
+        socket.on_close = lambda code: self._was_closed(socket, code)
         self.socket = socket
         self.mirror.opened()
         self.replies = Replies()
         self._last = None
         self.world.begin(self._connect(socket))
+
+    def _was_closed(self, socket: ClientSocket, code: int | None) -> None:
+        if socket is self.socket and not promises.may_be_closed(self, code):
+            self.world.broken(Violation(f"{self.name}: closed with {code}, for no reason"))
 
     def _was_reset(self, socket: ClientSocket) -> None:
         """Nobody resets the connection of somebody who does all that a client has to do."""
@@ -228,7 +233,8 @@ class Person:
         if kind in _SEATING[:2]:
             self._earlier = None
         if kind in _EFFECTS:
-            self._effect, self._earlier = asked, None
+            self._earlier = None
+            self._effect = asked if self.mirror.seat is Seat.SEATED else None
 
     def ask_again(self) -> None:
         """A copy of what it asked for on the connection before, or of its newest request."""
@@ -296,7 +302,7 @@ class Person:
         """It was answered that it sits: as the session that it was (`resumed`), or anew."""
         self.last_move = None
         before, self._before = self._before, None
-        if resumed and before is not None:
+        if resumed and before is not None and before.notes["as"] == self.mirror.socket_id:
             notes = {**before.notes, "earlier": True}
             self._earlier = Asked(before.kind, before.number, before.fields, True, notes)
         else:
@@ -347,6 +353,7 @@ class Person:
                 if token is not None and token.connection == self.connections:
                     token.confirmed = True
                 promises.answered(self, asked, item, was_seated, sent_s)
+                asked.notes["answered_in"] = self.world.machine.lives
             else:
                 self.last_move = None
         if self.mirror.seat is Seat.SEATED:

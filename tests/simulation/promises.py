@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = 1e6
 """So many messages in a second are as many as one likes."""
+BAD_WEATHER_S: Final = 10.0
+"""So long after it the end of a grace may still wait for the disk or the processor."""
 LATE_S: Final = 2.0
 """A grace may end so much late."""
 SLACK_S: Final = 0.1
@@ -39,11 +41,15 @@ _REFUSALS: Final = {
 where a room failed `internal`."""
 
 
+_RETRYABLE: Final = frozenset({"rateLimited", "unavailable", "roomFull", "roomClosed"})
+"""What may be otherwise a little later."""
+
+
 def before(person: "Person", asked: Asked) -> None:
     """Note what the answer will be held against."""
     mirror, notes = person.mirror, asked.notes
     notes["token"] = person.newest_token()
-    notes["room"] = mirror.room_id
+    notes["room"], notes["as"] = mirror.room_id, mirror.socket_id
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
         notes["asked_s"] = person.world.loop.time()
@@ -60,6 +66,21 @@ def before(person: "Person", asked: Asked) -> None:
         notes["at"] = (mirror.epoch, mirror.version)
 
 
+def may_be_closed(person: "Person", code: int | None) -> bool:
+    """Whether the server had a reason to close a connection that its client believed in."""
+    world = person.world
+    excused = {
+        1000: True,  # by the client itself
+        1003: True,  # some send binary frames
+        1008: person.is_hindered or world.settings.messages_per_s < 1000,
+        1011: world.fuse.burnt > 0,
+        1012: world.deaths > 0,
+        1013: person.mirror.may_fall_behind,
+        4509: world.settings.one_session_per_user,
+    }
+    return excused.get(code or 1000, False)
+
+
 def answered(
     person: "Person", asked: Asked, item: dict[str, Any], was: Seat, sent_s: float
 ) -> None:
@@ -73,7 +94,7 @@ def answered(
         case "roomGameSpaceLeft":
             _left(person)
         case "ok" if not asked.is_copy:
-            _done(person, asked)
+            _done(person, asked, item)
         case "roomStateValidated":
             _validated(person, asked, item)
         case "pong":
@@ -133,7 +154,8 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     unheard = asked.notes["other_return"] or asked.notes["wants_out"]
     seen = any(each.life == person.life for each in _tokens_of(person))
     # A room that failed as a grace ended begins that grace anew, and an end waits for the disk.
-    could_end = not world.fuse.burnt and world.bad_weather_s < began_s
+    hindered_s = max(world.bad_weather_s, world.froze_s) + BAD_WEATHER_S
+    could_end = not world.fuse.burnt and asked.notes["asked_s"] > hindered_s
     too_late = late and not seen and not unheard and could_end
     wrong_if(too_late, "came back to a server that had waited for its grace")
     left_now = token.spent_in == person.life
@@ -204,13 +226,15 @@ def _left(person: "Person") -> None:
     person.wants_out = False
 
 
-def _done(person: "Person", asked: Asked) -> None:
+def _done(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
     mirror = person.mirror
     wrong_if(mirror.seat is not Seat.SEATED, f"{asked.kind} was done for somebody without a seat")
     if asked.kind == "sendRoomMessage":
         person.world.chronicle.said(mirror.room_id, mirror.socket_id, asked.fields["data"]["n"])
     if mirror.may_fall_behind:
         return
+    at = item["version"]
+    wrong_if(at != mirror.version, f"`ok` as of version {at}, where {mirror.version} was told")
     if asked.kind == "ready":
         wrong_if(not mirror.own["isReady"], "`ok` for `ready`, and not ready")
     elif asked.kind == "updatePlayer":
@@ -246,12 +270,14 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     allowed = {*_REFUSALS[asked.kind], "unavailable"}
     if world.settings.messages_per_s < UNLIMITED:
         allowed.add("rateLimited")
-    if "earlier" in asked.notes:
-        allowed.add("staleSequence")
+    if "earlier" in asked.notes and asked.notes.get("answered_in") != person.life:
+        allowed.add("staleSequence")  # it may never have arrived
     if code == "internal":
         world.internal_heard(is_copy=asked.is_copy)
         return
     wrong_if(code not in allowed, f"{asked.kind} was refused with {code}")
+    again = code in _RETRYABLE
+    wrong_if(item["retryable"] is not again, f"{code}, and retryable is {item['retryable']}")
     person.is_unsettled |= code == "unavailable"
     if code == "unavailable" and world.settings.durability is Durability.MEMORY:
         late = world.loop.time() - world.froze_s < world.settings.join_timeout_s

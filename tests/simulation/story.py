@@ -114,7 +114,7 @@ def details(step: Step) -> dict[str, Any]:
         "freeze": rng.choice([0.05, 1, 6, 40]),
         "disk": rng.choice(DISKS),
         "where": rng.choice(WHERE),
-        "count": rng.choice([1, 1, 1, 2, 5]),
+        "count": rng.choice([1, 2, 2, 3, 5]),
         "down": rng.choice([0, 0.1, 2, 40]),
         "flood": rng.choice(FLOODS),
     }

@@ -45,6 +45,7 @@ class ClientSocket(asyncio.Protocol):
         self.is_gone = False
         self.answers_pings = True
         self.on_reset: Callable[[], object] = lambda: None
+        self.on_close: Callable[[int | None], object] = lambda code: None
         """Called where an open connection, that nobody was about to close, is reset."""
         self.close_code: int | None = None
         self.status: int | None = None
@@ -92,6 +93,7 @@ class ClientSocket(asyncio.Protocol):
         elif frame.opcode is Opcode.CLOSE:
             self.is_open = False
             self.close_code = self._protocol.close_code
+            self.on_close(self.close_code)
 
     def _flush(self) -> None:
         assert self.end is not None

@@ -1,7 +1,9 @@
 """`python -m tests.soak --minutes 10 [--durability fast]`: churn on a real server, and is it flat?
 
 Prints a line a trough, then the verdict; the exit code is 1 where something grows, is left over or
-went wrong, and 2 where the run was too short to tell. `--untouched` soaks the command as it is, whose garbage nobody collects for it; then the
+went wrong, and 2 where the run was too short to tell.
+
+`--untouched` soaks the command as it is, whose garbage nobody collects for it; then the
 memory is judged, and not the objects.
 """
 

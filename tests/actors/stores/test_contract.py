@@ -11,7 +11,7 @@ import pytest
 
 from actors.ids import RoomId, SocketId
 from actors.recall import GAPS_MAX
-from actors.stores.port import EPOCHS_A_RUN, Batch
+from actors.stores.port import EPOCHS_UNTOLD, Batch
 from tests.actors.stores.places import KINDS, NOW_MS, Run
 from tests.actors.stores.rooms import OTHER, ROOM, THIRD, Model, delta, row, seen, whole
 
@@ -304,18 +304,18 @@ def test_no_epoch_is_given_twice_whatever_was_lost(run: Run, later_ms: int) -> N
     for _ in range(3):
         now_ms += later_ms
         opened = run.reopen(now_ms)
-        assert opened.epoch >= max(given + EPOCHS_A_RUN, now_ms)
+        assert opened.epoch >= max(given + EPOCHS_UNTOLD, now_ms)
         given = opened.epoch
 
 
 @pytest.mark.rule("G4.3")
 def test_an_epoch_is_above_that_of_any_room(run: Run) -> None:
     """Whichever was written last; folded or not."""
-    high = run.opened.epoch + 3 * EPOCHS_A_RUN
+    high = run.opened.epoch + 3 * EPOCHS_UNTOLD
     run.store.write(Batch(5, [whole(ROOM, epoch=high)]))
     run.store.write(Batch(6, [whole(OTHER, epoch=3)]))
     assert run.reopen().epoch >= high
-    high = run.opened.epoch + 3 * EPOCHS_A_RUN
+    high = run.opened.epoch + 3 * EPOCHS_UNTOLD
     run.store.write(Batch(7, [whole(THIRD, "A", epoch=high)]))
     run.tidy()
     assert run.reopen().epoch >= high
