@@ -132,9 +132,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The client spoke on the connection that got its newest token: older ones are void."""
+    """The client spoke on the connection that got the token `serial`: older ones are void."""
 
     outlet: Outlet
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ class Reducer:
 
     def _heard(self, message: m.Heard, at_s: float) -> Input:
         kind, _, socket_id, flags = self._plain(message, at_s)
-        return kind, at_s, socket_id, flags | (Flag.HEARD if message.outlet.heard else 0)
+        flags |= Flag.HEARD if message.outlet.heard else 0
+        return kind, at_s, socket_id, flags, message.serial
 
     def _drained(self, message: m.Drained, at_s: float) -> Input:
         kind, _, socket_id, flags = self._plain(message, at_s)

@@ -200,7 +200,8 @@ class Seating:
         member = self._members.get(message.outlet.socket_id)
         if member is None or member.outlet is not message.outlet:
             return
-        oldest_good = member.oldest_good_serial()
+        # A newer one may have been sent since, of which nothing is proven yet.
+        oldest_good = max(member.oldest_good_serial(), min(message.serial, member.serial))
         if oldest_good != member.confirmed:
             self._touch(message.outlet.socket_id)
             member.confirmed = oldest_good

@@ -87,7 +87,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "describe": _WHO,
     "leave": (*_WHO, "reason"),
     "lost": _WHO,
-    "heard": _WHO,
+    "heard": (*_WHO, "serial"),
     "drained": _WHO,
     "move": _WHO,
     "kick": ("at", "socketId"),

@@ -293,7 +293,7 @@ class Session:
         self.heard = True
         if self._owes_proof and self.seat is not None:
             self._owes_proof = False
-            self.seat.mailbox.tell(m.Heard(self.seat))
+            self.seat.mailbox.tell(m.Heard(self.seat, self._serial))
 
     def _sit(self, seat: Seat, serial: int) -> None:
         """Make `seat` the session's place, and leave the one before."""

@@ -137,3 +137,17 @@ async def test_a_second_resume_in_one_turn_shows_the_token_that_the_first_did() 
     first.heard = second.heard = True
     await stage.turn(stage.resume(first, "A", version=3), stage.resume(second, "A", version=3))
     assert second.answer_of(Resumed).serial == 3
+
+
+@pytest.mark.rule("G6.7")
+async def test_a_proof_is_of_the_token_that_had_been_sent_by_then() -> None:
+    """Another one was asked for meanwhile, and nothing proves that that one arrived."""
+    stage, a, _ = await two()
+    await stage.lose(a)
+    back = await stage.come_back("A", version=3, serial=1)
+    await stage.turn(stage.join(back), m.Heard(back, serial=2))
+    assert back.answer_of(Joined).serial == 3
+    for serial, accepted in ((1, False), (2, True)):
+        late = stage.outlet("A")
+        await stage.turn(stage.resume(late, "A", version=4, serial=serial))
+        assert isinstance(late.answers[-1], Joined | Resumed) is accepted

@@ -232,6 +232,7 @@ def _done(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
     if asked.kind == "sendRoomMessage":
         person.world.chronicle.said(mirror.room_id, mirror.socket_id, asked.fields["data"]["n"])
     if mirror.may_fall_behind:
+        person.is_unsettled |= asked.kind in ("ready", "updatePlayer")  # its event may not come
         return
     at = item["version"]
     wrong_if(at != mirror.version, f"`ok` as of version {at}, where {mirror.version} was told")

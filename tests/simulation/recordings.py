@@ -327,7 +327,7 @@ class _Player:
             case "heard":
                 if isinstance(outlet, Ghost):
                     outlet.heard = "heard" in flags
-                return m.Heard(outlet)
+                return m.Heard(outlet, step["serial"])
             case "drained":
                 member = self.room.members.get(name)
                 if member is not None and "behind" in flags:
