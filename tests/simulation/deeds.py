@@ -280,7 +280,7 @@ async def _disk(world: World, step: Step) -> None:
 
 async def _room_raises(world: World, step: Step) -> None:
     chosen = details(step)
-    world.fuse.light(chosen["where"], chosen["count"])
+    world.fuse.light(chosen["where"], chosen["count"], chosen["times"])
 
 
 async def _rotate_keys(world: World, step: Step) -> None:

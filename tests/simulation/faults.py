@@ -1,7 +1,8 @@
 """Rooms and sessions that raise when a story says so.
 
 Owns where in the real code that happens: the product has no door for it, so the methods are wrapped
-for as long as a world is told. A fuse is lit by a step and burns at the n-th passage of its place.
+for as long as a world is told. A fuse is lit by a step and burns at the n-th passage of its place,
+and a few more times at those after it.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,20 +26,25 @@ class Fuse:
 
     where: str = ""
     left: int = 0
+    times: int = 1
+    """How often it burns: a room that keeps failing is closed."""
     burnt: int = 0
     """How often something was made to raise."""
     burnt_where: str = ""
     """At which place that was last."""
 
-    def light(self, where: str, passages: int) -> None:
-        self.where, self.left = where, passages
+    def light(self, where: str, passages: int, times: int = 1) -> None:
+        self.where, self.left, self.times = where, passages, times
 
     def pass_by(self, where: str) -> None:
         """Raises Planted where it is time."""
         if self.where == where:
             self.left -= 1
             if self.left <= 0:
-                self.where, self.burnt_where = "", where
+                self.burnt_where = where
+                self.times -= 1
+                if self.times <= 0:
+                    self.where = ""
                 self.burnt += 1
                 raise Planted(where)
 

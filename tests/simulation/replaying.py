@@ -32,11 +32,11 @@ class Replaying:
         self.replayed += 1
         document = json.loads(json.dumps(recording.document()))
         fuse = self._fuse
-        lit = fuse.where, fuse.left, fuse.burnt
+        lit = fuse.where, fuse.left, fuse.burnt, fuse.times
         try:
             again = self._again(document)
         finally:
-            fuse.where, fuse.left, fuse.burnt = lit
+            fuse.where, fuse.left, fuse.burnt, fuse.times = lit
         if not again.same and self.different is None:
             self.different = str(again)
 

@@ -49,7 +49,7 @@ FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "clock": (2, "the wall clock jumps by {jump} s"),
     "freeze": (2, "the server's process gets no processor for {freeze} s"),
     "disk": (5, "the disk is {disk}"),
-    "room raises": (5, "something raises: {where}"),
+    "room raises": (5, "something raises, {times} times: {where}"),
     "rotate keys": (1, "the signing key is rotated"),
     "kill": (3, "the server is killed, and comes back {down} s later"),
     "power": (2, "the machine loses power, and comes back {down} s later"),
@@ -117,6 +117,7 @@ def details(step: Step) -> dict[str, Any]:
         "count": rng.choice([1, 2, 2, 3, 5]),
         "down": rng.choice([0, 0.1, 2, 40]),
         "flood": rng.choice(FLOODS),
+        "times": rng.choice([1, 1, 1, 5]),
     }
 
 
