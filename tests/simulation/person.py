@@ -83,7 +83,7 @@ class Person:
         self.connections = 0
         self.life = 0
         """The number of the server's life from which it heard last."""
-        self._number = 0
+        self.number = 0
         self._said = 0
         self._last: Asked | None = None
         self._effect: Asked | None = None
@@ -215,8 +215,8 @@ class Person:
         """
         if not self.is_connected:
             return
-        self._number += 1
-        number: int | None = self._number
+        self.number += 1
+        number: int | None = self.number
         if kind == "move" and self.rng.random() < 0.7:
             number = None
         asked = Asked(kind, number, fields)

@@ -20,6 +20,8 @@ BAD_WEATHER_S: Final = 10.0
 """So long after it the end of a grace may still wait for the disk or the processor."""
 LATE_S: Final = 2.0
 """A grace may end so much late."""
+REMEMBERED: Final = 256
+"""So many numbers of a session are remembered."""
 SLACK_S: Final = 0.1
 """An answer so long before the end of a grace must be a yes."""
 _REFUSALS: Final = {
@@ -271,8 +273,9 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     allowed = {*_REFUSALS[asked.kind], "unavailable"}
     if world.settings.messages_per_s < UNLIMITED:
         allowed.add("rateLimited")
-    if "earlier" in asked.notes and asked.notes.get("answered_in") != person.life:
-        allowed.add("staleSequence")  # it may never have arrived
+    may_be_lost = "earlier" in asked.notes and asked.notes.get("answered_in") != person.life
+    if may_be_lost or person.number - (asked.number or person.number) >= REMEMBERED:
+        allowed.add("staleSequence")
     if code == "internal":
         world.internal_heard(is_copy=asked.is_copy)
         return
