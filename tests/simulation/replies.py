@@ -78,13 +78,15 @@ class Replies:
         """The request that `item` answers; None where it may be any move. Raises Wrong."""
         number = item.get("replyTo")
         queue = self._asked
+        if item["type"] == "error" and item["code"] == "internal" and number is None:
+            return (
+                None  # of some move, answered out of turn and without its number, as a room fails
+            )
         while queue and queue[0].kind == "move":
             move = queue.popleft()
             refused = item["type"] == "error" and number == move.number
             if refused and (number is not None or not self._is_for_garbage(item)):
                 return move
-        if item["type"] == "error" and item["code"] == "internal" and number is None:
-            return None  # of a move that was answered out of turn, when its room failed
         if not queue:
             raise Wrong("an answer that nobody waits for: the request was answered before")
         asked = queue.popleft()
