@@ -94,7 +94,7 @@ def answered(
         case "roomGameSpaceJoined" | "roomGameSpaceResumed":
             _seated(person, asked, item, was)
         case "roomGameSpaceLeft":
-            _left(person)
+            _left(person, item)
         case "ok" if not asked.is_copy:
             _done(person, asked, item)
         case "roomStateValidated":
@@ -222,9 +222,10 @@ def _missed_all(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
     wrong_if(same_epoch and remembered, f"the whole state, for {missed_count} missed versions")
 
 
-def _left(person: "Person") -> None:
+def _left(person: "Person", item: dict[str, Any]) -> None:
     for token in _tokens_of(person):
-        token.spent_in = token.spent_in or person.life
+        if token.room_id == item["roomId"]:  # those of others were switched from
+            token.spent_in = token.spent_in or person.life
     person.wants_out = False
 
 
