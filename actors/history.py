@@ -67,6 +67,11 @@ class History:
         self._entries: deque[Entry] | None = None
         self._bytes = 0
 
+    def begin(self, checksum: str) -> None:
+        """Nothing is remembered before this: the room's `checksum` is that before what comes."""
+        self._base_checksum = checksum
+        self._entries, self._bytes = None, 0
+
     def append(self, event: Event, payload: bytes) -> None:
         """Remember the newest event; forget the oldest beyond the bounds."""
         entries = self._entries

@@ -110,6 +110,7 @@ class Publication:
         """
         self._view = self._encoded = None
         self._state.take_events()
+        self._history.begin(self._state.checksum())  # who is lost may have changed since the start
         awaiting = {
             id(owed.member) for owed in turn.owed if isinstance(owed, OweJoined | OweResumed)
         }
@@ -185,11 +186,10 @@ class Publication:
             case OweDone(outlet):
                 outlet.answer(Done(self._state.version))
             case OweJoined(outlet, member, serial, asked_s, fresh):
+                whole = self._whole()  # before anything says that the token is on its way
                 stamp = self._seat(member, outlet, serial)
                 self._heal(member)
-                outlet.answer(
-                    Joined(self._whole(), self._state.version, serial, fresh, stamp=stamp)
-                )
+                outlet.answer(Joined(whole, self._state.version, serial, fresh, stamp=stamp))
                 self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
             case OweResumed():
                 self._settle_resumed(owed)
@@ -206,11 +206,11 @@ class Publication:
 
     def _settle_resumed(self, owed: OweResumed) -> None:
         state = self._state
-        stamp = self._seat(owed.member, owed.outlet, owed.serial)
         entries = self._missed(owed)
         if entries is None:
             self._ports.metrics.resume_ended("joined")
             whole = self._whole()
+            stamp = self._seat(owed.member, owed.outlet, owed.serial)
             owed.outlet.answer(
                 Joined(whole, state.version, owed.serial, False, owed.succeeds, stamp)
             )
@@ -235,10 +235,12 @@ class Publication:
             for change in entry.event.changes
         }
         known = [key for key in state.players if key not in unknown]
+        positions = self._ports.encoder.positions(self._visible(known))
+        stamp = self._seat(owed.member, owed.outlet, owed.serial)
         owed.outlet.answer(
             Resumed(
                 [entry.payload for entry in missed],
-                self._ports.encoder.positions(self._visible(known)),
+                positions,
                 state.epoch,
                 last.version if last else view.version,
                 last.checksum if last else view.checksum,
