@@ -18,7 +18,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.story import DEEDS, FAULTS, make, parse
 
 FIXED = 240
-FRESH = 80
+FRESH = 40
 AT_ONCE = 20
 KEPT = sorted(Path(__file__).with_name("stories").glob("*.json"))
 
