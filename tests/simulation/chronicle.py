@@ -90,7 +90,7 @@ class Chronicle:
         if kind == "playerConnectionChanged" and not player["connected"]:
             room.lost_s[socket_id] = sent_s
         elif kind == "playerLeftRoom" and player["reason"] == "timeout":
-            if sent_s < began_s:
+            if sent_s <= began_s:
                 return  # from a process that is dead by now
             since_s = max(began_s, began_s if lost_s is None else lost_s)
             early_s = since_s + self._grace_s - sent_s

@@ -67,8 +67,9 @@ class Person:
         self.wants_out = False
         """It asked to leave, or for another room, and does not know what became of that."""
         self.is_unsure = False
-        """An answer with a newer token may have been on its way, and what it sent after the request
-        for that counts as a proof that it arrived."""
+        """What it sent may count as the proof of a token that never reached it."""
+        self.rival = ""
+        """Who it was over a connection left behind, whose frames may come after newer ones."""
         self.may_be_back = False
         """It asked to be brought back, and never heard what became of that."""
         self.is_unsettled = False
@@ -109,9 +110,7 @@ class Person:
         return self.socket is not None and self.socket.is_connecting
 
     def connect(self, then: Callable[[], object] = lambda: None) -> None:
-        """A new connection, beside the old one if that still is; `then` when it is open. Nothing
-        comes of it where nobody listens.
-        """
+        """A new connection, beside the old one if that still is; `then` when it is open."""
         self.connections += 1
         self.is_unsure |= self.replies.may_have_proved()
         self.is_unsettled |= self.replies.under_way("ready", "updatePlayer")
@@ -119,11 +118,12 @@ class Person:
         self.is_hindered = bool(self.conditions.bytes_per_s)
         self.last_move = None
         self._before = self._effect or self._before
-        self._effect = None
-        self._earlier = None
+        self._effect = self._earlier = None
         old = self.socket
         if old is not None and not old.is_gone:
             self.world.left_behind.append(old)
+            if self.replies.may_have_proved():
+                self.rival = self.mirror.socket_id
         socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
         socket.on_reset = lambda: self._was_reset(socket)
         socket.on_close = lambda code: self._was_closed(socket, code)

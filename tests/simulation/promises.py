@@ -112,7 +112,8 @@ def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> 
     elif asked.kind == "joinRoomGameSpace" and not asked.is_copy and was is Seat.OUT:
         _is_as_asked(person, asked)
     person.gaps += 1
-    person.is_unsure = person.is_unsettled = person.may_be_back = False
+    person.is_unsettled = person.may_be_back = False
+    person.is_unsure = person.rival == item["socketId"]
     person.sits_again(resumed=asked.kind == "resumeRoomGameSpace")
     if asked.fields["roomId"] == item["roomId"]:
         for token in _tokens_of(person):
