@@ -98,7 +98,7 @@ class Reducer:
         socket_id, profile, recall = message.socket_id, message.profile, self._recall
         member = self._members.get(socket_id)
         flags = self._arrival(message, at_s, None if member is None else member.outlet)
-        if member is None and recall.admits(message.stamp, socket_id, at_s):
+        if recall.admits(message.stamp, socket_id, at_s):
             flags |= Flag.ADMITTED | (Flag.NEWEST if recall.is_newest(message.stamp) else 0)
         return (
             "resume",

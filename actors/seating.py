@@ -74,7 +74,7 @@ class Seating:
             case m.Join(profile=profile):  # whoever is owed its seat gets it before it loses it
                 return bool(self._others_of(profile.person))
             case m.Resume(profile=profile, socket_id=socket_id):
-                return socket_id not in self._members and bool(self._others_of(profile.person))
+                return any(other != socket_id for other in self._others_of(profile.person))
             case m.Kick():  # it is undone alone
                 return not turn.is_empty()
         return False
@@ -85,25 +85,22 @@ class Seating:
         outlet = message.outlet
         if not self._still_wanted(message):
             return
-        member, count = self._members.get(outlet.socket_id), len(self._state.players)
-        if member is not None and member.outlet is outlet:
+        count = len(self._state.players)
+        member = self._unless_other(message, message.first_serial)
+        if member is not None:
+            is_stored = isinstance(member.outlet, Absent)
+            if not is_stored and member.outlet is not outlet:  # by another seat: it came too late
+                raise Unavailable(
+                    "this session's player is still here: resume, or wait for its end"
+                )
             self._touch(outlet.socket_id)
+            if is_stored:  # it sat here when the server died, in the midst of a switch
+                member.serial = max(member.serial, message.first_serial - 1)
             serial = member.issue_token()
+            if is_stored:
+                self._bring_back(member, outlet)
             self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
             return
-        if member is not None and isinstance(member.outlet, Absent):
-            # It sat here when the server died, in the midst of a switch to or from this room.
-            if self._is_as(message):
-                self._touch(outlet.socket_id)
-                member.serial = max(member.serial, message.first_serial - 1)
-                serial = member.issue_token()
-                self._bring_back(member, outlet)
-                self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
-                return
-            self._remove(outlet.socket_id, LeaveReason.SWITCHED)
-            member = None
-        if member is not None:  # the same session by another seat: this one came too late
-            raise Unavailable("this session's player is still here: resume, or wait for its end")
         profile = message.profile
         for other in self._others_of(profile.person):
             self._dismiss(other, LeaveReason.REPLACED, _REPLACED)
@@ -118,9 +115,7 @@ class Seating:
         outlet = message.outlet
         if not self._still_wanted(message):
             return
-        member = self._members.get(message.socket_id)
-        if member is None:
-            member = self._recall(message)
+        member = self._unless_other(message, message.serial) or self._recall(message)
         if member is None or not member.accepts(message.serial):
             self._ports.metrics.resume_ended("expired")
             raise ResumeExpired("the token is outdated, or its player is gone")
@@ -130,16 +125,9 @@ class Seating:
         succeeds = member.outlet
         change = self._bring_back(member, outlet)
         same_epoch = message.epoch == self._state.epoch and member.stamp is not None
-        self._turn.owed.append(
-            OweResumed(
-                outlet,
-                member,
-                serial,
-                message.version if same_epoch else None,
-                change.version if change else None,
-                succeeds,
-            )
-        )
+        since = message.version if same_epoch else None
+        at = change.version if change else None
+        self._turn.owed.append(OweResumed(outlet, member, serial, since, at, succeeds))
         self._fact("player_resumed", self._state.players[message.socket_id])
 
     def move(self, message: m.Move) -> None:
@@ -251,11 +239,9 @@ class Seating:
     def grace_ended(self, message: m.GraceEnded) -> None:
         while (grace := self._graces.take_ended(self.now_s)) is not None:
             member = self._members.get(grace.socket_id)
-            if (
-                member is not None
-                and member.outlet is grace.outlet
-                and member.hearing is Hearing.LOST
-            ):
+            if member is None or member.outlet is not grace.outlet:
+                continue
+            if member.hearing is Hearing.LOST:
                 self._remove(grace.socket_id, LeaveReason.TIMEOUT)
 
     def _others_of(self, person: str) -> list[SocketId]:
@@ -301,11 +287,19 @@ class Seating:
         self._turn.has_fresh = True
         return member
 
-    def _is_as(self, message: m.Join) -> bool:
-        """Who joins is the one that sits here already, and wants to be seen in the same way."""
-        player = self._state.players[message.outlet.socket_id]
-        profile = message.profile
-        return (player.user_id, player.hide_position) == (profile.user_id, profile.hide_position)
+    def _unless_other(self, message: m.Join | m.Resume, serial: int) -> Member | None:
+        """The session's member here. One that the store gave back, and whose client is somebody
+        else by the newer token `serial`, has left since: it is removed.
+        """
+        socket_id, profile = message.outlet.socket_id, message.profile
+        member = self._members.get(socket_id)
+        if member is None or not (isinstance(member.outlet, Absent) and member.accepts(serial)):
+            return member
+        player, known_as = self._state.players[socket_id], (profile.user_id, profile.hide_position)
+        if (player.user_id, player.hide_position) == known_as:
+            return member
+        self._remove(socket_id, LeaveReason.SWITCHED)
+        return None
 
     def _bring_back(self, member: Member, outlet: Outlet) -> Change | None:
         """The member's client is at `outlet` now, and hears nothing before its answer."""
@@ -347,7 +341,7 @@ class Seating:
         """
         turn = self._turn
         earlier = turn.remember(socket_id, self._members.get(socket_id))
-        if self._ports.ledger.commits_first or turn.urgent:
+        if turn.urgent or self._ports.ledger.commits_first:
             turn.before.setdefault(socket_id, earlier)
 
     def _touch(self, socket_id: SocketId) -> None:

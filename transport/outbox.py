@@ -37,8 +37,8 @@ class Outbox:
     """`put`, `put_state` always take; `offer`, `offer_moves` answer whether they did."""
 
     __slots__ = (
-        "_bound", "_clock", "_paused", "_refused", "_sender", "_since_state", "_slow_reader_s",
-        "_slow_since_s", "_transport", "_written", "overloaded",
+        "_bound", "_clock", "_is_watched", "_paused", "_refused", "_sender", "_since_state",
+        "_slow_reader_s", "_slow_since_s", "_transport", "_written", "overloaded",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,7 @@ class Outbox:
         self._paused = False
         self._refused = False
         self._slow_since_s: float | None = None
+        self._is_watched = False
         self._since_state = 0
         self._written = 0
         self.overloaded = False
@@ -70,18 +71,17 @@ class Outbox:
     def put_state(self, data: bytes) -> None:
         """What waits in front of a whole state counts no more, and neither does the state."""
         self._since_state = -len(data)
+        self._slow_since_s = None
         self.put(data)
 
     def offer(self, data: bytes) -> bool:
         """Refused while more than the bound waits."""
-        if self._paused and self._waiting() > self._bound:
-            self._refused = True
-            self._grow_slow()
-            return False
-        size = len(data)
-        self._since_state += size
-        self._written += size
-        self._transport.write(data)
+        if self._paused:
+            if self._waiting() > self._bound:
+                self._refused = True
+                return False
+            self._slow_since_s = None
+        self.put(data)
         return True
 
     def offer_moves(self, data: bytes) -> bool:
@@ -135,14 +135,21 @@ class Outbox:
     def _grow_slow(self) -> None:
         """Over the bound: it has `slow_reader_s` from here."""
         if self._slow_since_s is None:
-            since_s = self._slow_since_s = self._clock.monotonic_s()
-            self._clock.call_later(self._slow_reader_s, lambda: self._still_slow(since_s))
+            self._slow_since_s = self._clock.monotonic_s()
+            if not self._is_watched:
+                self._watch(self._slow_reader_s)
 
-    def _still_slow(self, since_s: float) -> None:
-        if self._slow_since_s != since_s:
+    def _watch(self, delay_s: float) -> None:
+        self._is_watched = True
+        self._clock.call_later(delay_s, self._look)
+
+    def _look(self) -> None:
+        self._is_watched = False
+        if self._slow_since_s is None or self._waiting() <= self._bound:
+            self._slow_since_s = None
             return
-        self._slow_since_s = None
-        if self._waiting() > self._bound:
-            self._sender.on_too_slow()
+        left_s = self._slow_since_s + self._slow_reader_s - self._clock.monotonic_s()
+        if left_s > 0:
+            self._watch(left_s)
         else:
-            self._grow_slow()
+            self._sender.on_too_slow()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.ids import RoomId, SocketId
+from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Joined
 from actors.records import Stamp
 from actors.room_state import LeaveReason
@@ -355,3 +355,40 @@ async def test_who_replaces_itself_fits_into_a_room_that_is_more_than_full() -> 
     assert z.take()[-1] == "evicted replaced"
     assert newer.take() == ["Joined v4: A Y"]
     assert a.take() == ["Joined v2: A Z", "left Z(replaced) v3", "joined Y v4"]
+
+
+@pytest.mark.rule("G6.9")
+@pytest.mark.parametrize("other", [{"hide_position": True}, {"user_id": UserId("somebody")}])
+async def test_who_joined_again_as_somebody_else_does_not_come_back_as_it_was(
+    other: dict[str, Any],
+) -> None:
+    """The store has it from before, and its token says more: a leave and a join were lost."""
+    stage = KeptStage(durability=Durability.FAST)
+    (a, b) = await stage.seat("A", "B")
+    await stage.pass_time(0.1)
+    stage.store.at_once = False
+    await stage.turn(m.Leave(a, LeaveReason.LEFT))
+    again = stage.outlet("A")
+    await stage.turn(replace(stage.join(again, **other), first_serial=2))
+    newest, known = stamp_of(again), stamp_of(b)
+    stage = await stage.restart()
+    b = await back(stage, "B", stamp=known)
+    assert b.take() == ["Joined v3: A? B"]
+    a = stage.outlet("A")
+    shown = stage.resume(a, "A", version=4, serial=2, epoch=1, stamp=newest)
+    await stage.turn(replace(shown, profile=replace(shown.profile, **other)))
+    assert a.take() == ["Joined v5: A B"]
+    assert b.take() == ["left A(switched) v4", "joined A v5"]
+    player = stage.room().state.players[A]
+    assert all(getattr(player, name) == value for name, value in other.items())
+
+
+@pytest.mark.rule("G6.9")
+async def test_an_outdated_token_of_somebody_else_removes_nobody() -> None:
+    """The player that the store has is the newer one."""
+    stage = await restarted("A")
+    a = stage.outlet("A")
+    shown = stage.resume(a, "A", version=1, serial=0, epoch=1)
+    await stage.turn(replace(shown, profile=replace(shown.profile, hide_position=True)))
+    assert a.take() == ["refused resumeExpired"]
+    assert (await back(stage, "A")).take() == ["Joined v2: A"]

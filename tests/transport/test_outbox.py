@@ -81,6 +81,26 @@ def test_each_thing_is_told_once() -> None:
     assert len(sending.told) == 3
 
 
+def test_slowness_counts_from_the_bound_on_and_only_while_over_it() -> None:
+    """A frame that passes the bound begins it; a dip that is seen, or a whole state, ends it."""
+    outbox, sending, wire, clock = stuck(slow_reader_s=15)
+    outbox.put(b"x" * BOUND)
+    outbox.offer(b"x")  # nothing comes after it
+    clock.advance(14)
+    wire.let_through(2)
+    outbox.offer(b"xx")
+    clock.advance(14)
+    assert sending.told == []
+    outbox.put_state(b"x" * 3 * BOUND)
+    outbox.offer(b"x" * BOUND)
+    clock.advance(14)
+    outbox.offer(b"x")
+    clock.advance(14.5)
+    assert sending.told == ["overload"]
+    clock.advance(0.5)
+    assert sending.told == ["overload", "too slow"]
+
+
 def test_what_the_socket_has_taken_is_known() -> None:
     """It grows as the reader gets on, whichever way the bytes were put."""
     outbox, _, wire, _ = stuck()
