@@ -28,6 +28,8 @@ class _Room:
     lost_s: dict[str, float] = field(default_factory=dict)
     """When everybody was told that a player's connection is lost."""
     timed_out_s: dict[str, float] = field(default_factory=dict)
+    left_s: dict[str, float] = field(default_factory=dict)
+    """When somebody was told that a player is gone, who has not asked to be back since."""
     said: dict[str, set[int]] = field(default_factory=dict)
     """Room messages that were answered `ok`, by sender."""
     unheard: set[tuple[str, int]] = field(default_factory=set)
@@ -35,15 +37,22 @@ class _Room:
 
 
 class Chronicle:
-    """`grace_s` is how long a lost player stays; `told_s()` after a loss at most it was told."""
+    """`grace_s` is how long a lost player stays; `told_s()` after a loss at most it was told;
+    `outlasts(at_s)` says whether the server knows since a restart what it told at that time.
+    """
 
-    def __init__(self, grace_s: float, told_s: Callable[[], float]) -> None:
+    def __init__(
+        self, grace_s: float, told_s: Callable[[], float], outlasts: Callable[[float], bool]
+    ) -> None:
         self._grace_s: Final = grace_s
         self._told_s: Final = told_s
+        self._outlasts: Final = outlasts
         self._rooms: Final[dict[str, _Room]] = {}
         self._hidden: Final[dict[str, tuple[str, str]]] = {}
         """Pseudonym -> room and user."""
         self._pseudonyms: Final[dict[tuple[str, str], str]] = {}
+        self._comers: Final[dict[tuple[str, str], set[str]]] = {}
+        """Room and user -> who asked to be that user there."""
         self.events = 0
         """Versioned events heard, by all clients together."""
 
@@ -64,6 +73,7 @@ class Chronicle:
             self._compare(item)
         elif "consistency" in item:
             self._compare(item)
+            self._judge_ghosts(item, sent_s, began_s)
 
     def _step(self, item: dict[str, Any], sent_s: float | None, began_s: float) -> None:
         """`sent_s` is None where it is told later than it happened."""
@@ -85,8 +95,12 @@ class Chronicle:
     ) -> None:
         socket_id = player["socketId"]
         lost_s = room.lost_s.pop(socket_id, None)
+        if kind == "playerJoinedRoom":
+            room.left_s.pop(socket_id, None)
         if sent_s is None:
             return
+        if kind == "playerLeftRoom":
+            room.left_s[socket_id] = sent_s
         if kind == "playerConnectionChanged" and not player["connected"]:
             room.lost_s[socket_id] = sent_s
         elif kind == "playerLeftRoom" and player["reason"] == "timeout":
@@ -100,6 +114,14 @@ class Chronicle:
             room.timed_out_s[socket_id] = sent_s
         elif kind == "playerJoinedRoom":
             room.timed_out_s.pop(socket_id, None)
+
+    def _judge_ghosts(self, item: dict[str, Any], sent_s: float, began_s: float) -> None:
+        """Who left for good before the server's start is not there after it."""
+        left_s = self.room(item["roomId"]).left_s
+        for player in item.get("players", ()) if sent_s > began_s else ():
+            at_s = left_s.get(player["socketId"], sent_s)
+            ghost = at_s < began_s and self._outlasts(at_s)
+            wrong_if(ghost, f"{player['socketId']} is back, who left {sent_s - at_s:.3f} s ago")
 
     def _compare(self, item: dict[str, Any]) -> None:
         said = item["consistency"]
@@ -117,6 +139,19 @@ class Chronicle:
         wrong_if(before != who, f"{pseudonym} links {who} with {before}")
         known = self._pseudonyms.setdefault(who, pseudonym)
         wrong_if(known != pseudonym, f"{user_id} is {pseudonym} in {room_id}, and was {known}")
+
+    def comes(self, room_id: str, socket_id: str, user_id: str | None, name: str) -> None:
+        """Somebody asks for a place in a room; `user_id`, where it wants to be one."""
+        self.room(room_id).left_s.pop(socket_id, None)
+        if user_id is not None:
+            self._comers.setdefault((room_id, user_id), set()).add(name)
+
+    def may_be_replaced(self, room_id: str, name: str) -> bool:
+        """Others may have come to that room as somebody that it was there."""
+        return any(
+            where[0] == room_id and name in names and len(names) > 1
+            for where, names in self._comers.items()
+        )
 
     # -- room messages
 

@@ -117,7 +117,7 @@ def _forge(person: Person, step: Step) -> None:
 def _flood(person: Person, step: Step) -> None:
     number, *what = details(step)["flood"].split()
     if what != ["pings"]:
-        person.mirror.may_fall_behind = True
+        person.fall_behind()
     for n in range(int(number)):
         if what == ["pings"]:
             person.ask("ping", t=n)

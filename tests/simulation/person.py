@@ -17,6 +17,7 @@ from actors.settings import Durability
 from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Mirror, Seat, Violation
 from tests.simulation import promises
+from tests.simulation.declared import declared
 from tests.simulation.network import LINK, Conditions
 from tests.simulation.process import HOST, PORT
 from tests.simulation.replies import GARBAGE, Asked, Replies, is_answer
@@ -76,6 +77,8 @@ class Person:
         """Something that changes how it appears was not done for certain."""
         self.last_move: tuple[float, float] | None = None
         """Where it must be in the end; None where it cannot know."""
+        self.slow_s = 0.0
+        """When its connection was begun, or became slow."""
         self.is_hindered = False
         """It may be slow to answer, or says things that end a connection."""
         self.gaps = 0
@@ -116,7 +119,7 @@ class Person:
         self.is_unsettled |= self.replies.under_way("ready", "updatePlayer")
         self.may_be_back |= self.replies.under_way("resumeRoomGameSpace")
         self.is_hindered = bool(self.conditions.bytes_per_s)
-        self.last_move = None
+        self.last_move, self.slow_s = None, self.world.loop.time()
         self._before = self._effect or self._before
         self._effect = self._earlier = None
         old = self.socket
@@ -162,7 +165,8 @@ class Person:
                 self.socket.end.renew(self.conditions)
                 self.socket.end.resume_reading()
             else:
-                self.mirror.may_fall_behind = self.is_hindered = True
+                self.is_hindered = True
+                self.fall_behind()
                 self.socket.end.pause_reading()
                 self.socket.end.renew(replace(self.conditions, window_bytes=UNREAD_BYTES))
 
@@ -178,6 +182,11 @@ class Person:
         self.socket, self.replies, self._last = None, Replies(), None
         self.tokens = []
         self._heard_of.clear()
+
+    def fall_behind(self) -> None:
+        """From now on it may be slower than what is sent to it."""
+        if not self.mirror.may_fall_behind:
+            self.mirror.may_fall_behind, self.slow_s = True, self.world.loop.time()
 
     def mute(self) -> None:
         """Answer no pings over this connection any more."""
@@ -198,7 +207,7 @@ class Person:
         self.conditions = conditions
         self.is_hindered |= bool(conditions.bytes_per_s)
         if conditions.bytes_per_s or conditions.window_bytes < LINK.window_bytes:
-            self.mirror.may_fall_behind = True
+            self.fall_behind()
         if self.socket is not None and self.socket.end is not None:
             unread = conditions.window_bytes
             if not self.socket.end.is_reading():
@@ -332,14 +341,15 @@ class Person:
         was_seated = self.mirror.seat
         self.life = self.world.life_of(sent_s)
         if item["type"] == "playerUpdated" and was_seated is Seat.SEATED:
-            self._heard_update(item)
+            promises.updated(self, item)
         self.mirror.feed(item)
+        declared(item, self.world.settings)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
         if kind == "playersMoved":
             self._heard_moves(item, sent_s)
         elif kind == "roomClosed":
-            wrong_if(not self._may_be_closed(item), "roomClosed, and the room did not keep failing")
+            promises.closed(self, item)
         elif kind == "roomMessage":
             self._heard_message(item)
         elif kind in ("roomState", "roomStateValidated") and "players" in item:
@@ -358,21 +368,6 @@ class Person:
                 self.last_move = None
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
-
-    def _heard_update(self, item: dict[str, Any]) -> None:
-        """Nobody here takes the name that it has: what changes nothing was not asked for."""
-        for player in item["players"]:
-            known = self.mirror.players.get(player["socketId"], {})
-            same = all(
-                known.get(name) == player.get(name) for name in ("displayName", "attributes")
-            )
-            wrong_if(known and same, f"an update of {player['socketId']} that changes nothing")
-
-    def _may_be_closed(self, item: dict[str, Any]) -> bool:
-        """Its room kept failing; or it failed while this one was about to go."""
-        world = self.world
-        going = self.wants_out or world.settings.one_session_per_user
-        return world.was_closed(item["roomId"], 0.0) or (going and world.fuse.burnt > 0)
 
     def _heard_moves(self, item: dict[str, Any], sent_s: float) -> None:
         """No room says them more often than once a tick."""

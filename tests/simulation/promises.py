@@ -52,9 +52,12 @@ def before(person: "Person", asked: Asked) -> None:
     mirror, notes = person.mirror, asked.notes
     notes["token"] = person.newest_token()
     notes["room"], notes["as"] = mirror.room_id, mirror.socket_id
+    notes["asked_s"] = person.world.loop.time()
+    if asked.kind in ("joinRoomGameSpace", "resumeRoomGameSpace"):
+        room_id, user_id = asked.fields["roomId"], asked.fields.get("userId")
+        person.world.chronicle.comes(room_id, mirror.socket_id, user_id, person.name)
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
-        notes["asked_s"] = person.world.loop.time()
         notes["wants_out"] = person.wants_out or person.is_unsure
         notes["seat"] = mirror.seat
         notes["known"] = next(
@@ -71,28 +74,50 @@ def before(person: "Person", asked: Asked) -> None:
 def may_be_closed(person: "Person", code: int | None) -> bool:
     """Whether the server had a reason to close a connection that its client believed in."""
     world = person.world
+    patience_s = world.settings.slow_reader_s
     excused = {
         1000: True,  # by the client itself
         1003: True,  # some send binary frames
         1008: person.is_hindered or world.settings.messages_per_s < 1000,
         1011: world.fuse.burnt > 0,
         1012: world.deaths > 0,
-        1013: person.mirror.may_fall_behind,
+        1013: person.mirror.may_fall_behind and world.loop.time() >= person.slow_s + patience_s,
         4509: world.settings.one_session_per_user,
     }
     return excused.get(code or 1000, False)
+
+
+def updated(person: "Person", item: dict[str, Any]) -> None:
+    """Nobody here takes the name that it has: what changes nothing was not asked for."""
+    for player in item["players"]:
+        known = person.mirror.players.get(player["socketId"], {})
+        same = all(known.get(name) == player.get(name) for name in ("displayName", "attributes"))
+        wrong_if(known and same, f"an update of {player['socketId']} that changes nothing")
+
+
+def closed(person: "Person", item: dict[str, Any]) -> None:
+    """Its room kept failing; or it failed while this one was about to go."""
+    world = person.world
+    going = person.wants_out or world.settings.one_session_per_user
+    allowed = world.was_closed(item["roomId"], 0.0) or (going and world.fuse.burnt > 0)
+    wrong_if(not allowed, "roomClosed, and the room did not keep failing")
 
 
 def answered(
     person: "Person", asked: Asked, item: dict[str, Any], was: Seat, sent_s: float
 ) -> None:
     """Judge `item`, the answer to `asked`; `was` is where the client sat before it came."""
+    world = person.world
     if item["type"] == "error":
         _refused(person, asked, item, sent_s)
         return
     match item["type"]:
         case "roomGameSpaceJoined" | "roomGameSpaceResumed":
             _seated(person, asked, item, was)
+            rests = not asked.is_copy and world.rests(
+                item["roomId"], asked.notes["asked_s"], sent_s
+            )
+            wrong_if(rests, "seated in a room that rests")
         case "roomGameSpaceLeft":
             _left(person, item)
         case "ok" if not asked.is_copy:
@@ -187,9 +212,6 @@ def _is_as_before(person: "Person", asked: Asked) -> None:
     if token.room_id != asked.notes["room"]:
         return
     forgetful = token.life != person.life and world.may_forget
-    moved_on = any(each.spent_in or each.switched for each in _tokens_of(person))
-    if forgetful and moved_on:
-        return  # the server may only know it as it sat there before
     wrong_if(own["userId"] != before["userId"], "came back as another user")
     hid, hides = before["position"] is None, own["position"] is None
     wrong_if(hid != hides, "came back with a position that was hidden, or without one")
@@ -313,7 +335,10 @@ def _may_be_gone(person: "Person", asked: Asked, sent_s: float) -> None:
         or notes["wants_out"]
         or notes["seat"] is not Seat.AWAY
         or notes["other_first"]
-        or world.settings.one_session_per_user
+        or (
+            world.settings.one_session_per_user
+            and world.chronicle.may_be_replaced(token.room_id, person.name)
+        )
         or world.was_closed(token.room_id, notes["heard_s"])
         or world.was_forgotten(token.life, person.life)
         or world.away_too_long(notes["heard_s"], sent_s, SLACK_S)

@@ -24,6 +24,8 @@ from tests.simulation.websocket import ClientSocket
 
 RESETS_S: Final = 1.0
 """So long after its death a process' connections are still being reset."""
+SETTLED_S: Final = 3.0
+"""So long after it was told, a change is on a disk that works."""
 HEARTBEAT_S_MAX: Final = 25.0
 """So long after the server got no processor it may take somebody for silent."""
 
@@ -42,7 +44,7 @@ class World:
         self.machine: Final = Machine(loop, settings, chance, self.recordings)
         commits_first = settings.durability is Durability.JOURNAL
         self._told_s: Final = 3 * settings.commit_timeout_s if commits_first else 0.0
-        self.chronicle: Final = Chronicle(settings.resume_grace_s, self._told_late)
+        self.chronicle: Final = Chronicle(settings.resume_grace_s, self._told_late, self._outlasts)
         self.people: Final = [Person(self, name, f"{seed}/{name}") for name in NAMES[:people]]
         self.left_behind: list[ClientSocket] = []
         """Connections that nobody listens to any more, and that are still open."""
@@ -59,6 +61,8 @@ class World:
         """When the disk was last seen full or stalled."""
         self.froze_s = float("-inf")
         self.lost_writes = 0
+        self._power_s = float("-inf")
+        """When the power last failed."""
         self._closed_s: Final[dict[str, float]] = {}
         self._digest: Final = hashlib.blake2b(digest_size=16)
         self.story: list[str] | None = None
@@ -82,6 +86,8 @@ class World:
         if self.machine.life is None:
             return
         self._lives.append((self.machine.began_s, self.loop.time()))
+        if with_machine:
+            self._power_s = self.loop.time()
         self.lost_writes += await self.machine.kill(with_machine=with_machine)
         self.deaths += 1
         self.begin(self._come_back(down_s))
@@ -146,6 +152,13 @@ class World:
         """The number of the life of the server that said something at that time."""
         return 1 + sum(ended_s <= sent_s for _, ended_s in self._lives)
 
+    def _outlasts(self, at_s: float) -> bool:
+        """What was told then is known since: its process had the time to keep it, and a disk."""
+        if self.fuse.burnt or max(self.bad_weather_s, self.froze_s) > at_s - SETTLED_S:
+            return False
+        ends_s = [ended_s for _, ended_s in self._lives if ended_s > at_s]
+        return bool(ends_s) and ends_s[0] > at_s + SETTLED_S and self._power_s < at_s
+
     def was_forgotten(self, life: int, now: int) -> bool:
         """What the process of that number knew is gone by design."""
         return self.settings.durability is Durability.MEMORY and life != now
@@ -163,6 +176,12 @@ class World:
     def was_closed(self, room_id: str, since_s: float) -> bool:
         """The room kept failing, and was closed."""
         return self._closed_s.get(room_id, -1.0) >= since_s
+
+    def rests(self, room_id: str, since_s: float, until_s: float) -> bool:
+        """The room was closed by the time `since_s`, and has to rest beyond `until_s`."""
+        closed_s = self._closed_s.get(room_id, float("inf"))
+        is_known = self.machine.began_s <= closed_s < since_s
+        return is_known and until_s < closed_s + self.settings.room_closed_s
 
     def _room_closed(self, line: Line) -> None:
         self._closed_s[str(line.fields["room_id"])] = self.loop.time()
