@@ -1,9 +1,9 @@
 """What one turn of a room has to say, and saying it once, at its end.
 
 Owns the order in which a turn reaches the members: events and room messages in the room's order,
-then each answer, then moves. Events are encoded once, framed once, and the same bytes offered to
-all. A storm of n joins in a turn costs n sends: one delta for those who were there, one snapshot,
-encoded once, for all who joined.
+then each answer; moves follow (motion.py). Events are encoded once, framed once, and the same bytes
+offered to all. A storm of n joins in a turn costs n sends: one delta for those who were there, one
+snapshot, encoded once, for all who joined.
 """
 
 from dataclasses import replace
@@ -11,6 +11,7 @@ from dataclasses import replace
 from actors.history import Claim, Entry, History, Present, Verdict
 from actors.ids import SocketId
 from actors.members import Hearing, Member
+from actors.motion import visible
 from actors.ports import (
     Described,
     Done,
@@ -23,7 +24,7 @@ from actors.ports import (
     Validated,
 )
 from actors.records import LONG_KEPT, Stamp
-from actors.room_state import EventKind, Player, RoomState
+from actors.room_state import EventKind, RoomState
 from actors.turn import (
     OweAnswer,
     Owed,
@@ -45,13 +46,14 @@ class Publication:
         "last_validated_ms", "mistaken", "stamp",
     )  # fmt: skip
 
-    def __init__(
-        self, state: RoomState, members: dict[SocketId, Member], ports: Ports, history: History
-    ) -> None:
+    def __init__(self, state: RoomState, members: dict[SocketId, Member], ports: Ports) -> None:
         self._state = state
         self._members = members
         self._ports = ports
-        self._history = history
+        settings = ports.settings
+        self._history = History(
+            settings.history_events_max, settings.history_bytes_max, state.checksum()
+        )
         self._view: StateView | None = None
         self._encoded: bytes | None = None
         self.last_validated_ms = ports.clock.now_ms()
@@ -83,26 +85,6 @@ class Publication:
             del turn.owed[0]
         turn.has_fresh = False
         self._view = self._encoded = None
-
-    def publish_moves(self, moved: list[SocketId]) -> None:
-        """The newest positions of `moved` to all who hear everything."""
-        seen = self._visible(moved)
-        if not seen:
-            return
-        state = self._state
-        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen)
-        for member in self._members.values():
-            if member.hearing is Hearing.CURRENT and not member.outlet.offer_moves(frame):
-                member.missed_moves = True
-
-    def catch_up_moves(self, member: Member) -> None:
-        """All positions to one member whose outlet skipped some."""
-        if member.hearing is not Hearing.CURRENT or not member.missed_moves:
-            return
-        state = self._state
-        seen = self._visible(list(state.players))
-        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen) if seen else None
-        member.missed_moves = frame is not None and not member.outlet.offer_moves(frame)
 
     def recover(self, turn: Turn) -> None:
         """Begin an epoch under members who know the one before: a whole state for each, then
@@ -235,7 +217,7 @@ class Publication:
             for change in entry.event.changes
         }
         known = [key for key in state.players if key not in unknown]
-        positions = self._ports.encoder.positions(self._visible(known))
+        positions = self._ports.encoder.positions(visible(state.players, known))
         stamp = self._seat(owed.member, owed.outlet, owed.serial)
         owed.outlet.answer(
             Resumed(
@@ -309,14 +291,6 @@ class Publication:
         if member.hearing is Hearing.BEHIND:
             member.hearing = Hearing.CURRENT
             member.missed_moves = False
-
-    def _visible(self, socket_ids: list[SocketId]) -> list[Player]:
-        players = self._state.players
-        return [
-            player
-            for socket_id in socket_ids
-            if (player := players.get(socket_id)) is not None and not player.hide_position
-        ]
 
     def _state_view(self) -> StateView:
         if self._view is None:

@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 
 from actors import messages as m
 from actors.errors import Refusal
-from actors.history import History
 from actors.ids import RoomId, SocketId
 from actors.keeping import UNAWAITED, Keeping, beginning, report_expired
+from actors.motion import Motions
 from actors.ports import Cancellable, Ports, Refused
 from actors.publication import Publication
 from actors.reconciling import reconcile
@@ -36,9 +36,9 @@ class RoomActor(LoopActor):
 
     __slots__ = (
         "_check_due", "_check_timer", "_checkpoint", "_counted", "_expired", "_failed", "_graces",
-        "_handled", "_keeping", "_mark", "_moved", "_movers", "_poison", "_ports", "_publication",
-        "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion", "_ticker", "_turn",
-        "_was_undone", "_wreckage", "members", "room_id", "state",
+        "_handled", "_keeping", "_mark", "_motions", "_moved", "_movers", "_poison", "_ports",
+        "_publication", "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion",
+        "_ticker", "_turn", "_was_undone", "_wreckage", "members", "room_id", "state",
     )  # fmt: skip
 
     def __init__(
@@ -66,10 +66,8 @@ class RoomActor(LoopActor):
         self.members: Final = begun.members
         self._expired = begun.expired
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
-        history = History(
-            settings.history_events_max, settings.history_bytes_max, self.state.checksum()
-        )
-        self._publication = Publication(self.state, self.members, ports, history)
+        self._publication = Publication(self.state, self.members, ports)
+        self._motions = Motions(self.state, self.members, ports)
         self._ticker = Ticker(clock, settings.tick_ms / 1000, lambda: self.mailbox.tell(m.Tick()))
         self._graces = Graces(
             clock,
@@ -160,13 +158,13 @@ class RoomActor(LoopActor):
         if not self._turn.is_empty():
             self._publish()
         if moved:
-            self._publication.publish_moves(moved)
+            self._motions.publish(moved)
             if not self._ports.ledger.commits_first:
                 self._keeping.moved()
         self.mailbox.patient = self._ticker.is_waiting
         laggards = self._seating.laggards
         while laggards:
-            self._publication.catch_up_moves(laggards.pop())
+            self._motions.catch_up(laggards.pop())
         if self._check_due:
             self._self_check()
         if self.state.players:

@@ -8,8 +8,8 @@ import pytest
 from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId
+from actors.motion import Motions
 from actors.ports import Recording, StateReason
-from actors.publication import Publication
 from actors.recorder import Recorder
 from actors.recovery import RoomFailed, Wreckage
 from actors.room_state import LeaveReason, RoomState
@@ -92,16 +92,16 @@ async def test_whatever_raises_raises_again(method: str, monkeypatch: pytest.Mon
 @pytest.mark.rule("O4.2")
 async def test_a_fault_as_the_turn_ends_raises_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a turn in which nothing happened but moves."""
-    publish = Publication.publish_moves
+    publish = Motions.publish
 
-    def broken(self: Publication, moved: list[SocketId]) -> None:
+    def broken(self: Motions, moved: list[SocketId]) -> None:
         if SocketId("P") in moved:
             raise ArithmeticError("P moved")
         publish(self, moved)
 
     stage = Stage()
     a, p = await stage.seat("A", "P")
-    monkeypatch.setattr(Publication, "publish_moves", broken)
+    monkeypatch.setattr(Motions, "publish", broken)
     await stage.turn(m.Move(a, 1, 1))
     await stage.pass_time(1)
     await stage.turn(m.Move(p, 1, 1))

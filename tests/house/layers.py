@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.keeping",
         "actors.members",
         "actors.messages",
+        "actors.motion",
         "actors.publication",
         "actors.reconciling",
         "actors.recorder",
