@@ -21,6 +21,7 @@ from actors.recall import NOBODY, Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.settings import Durability, Settings
 from actors.stores.port import Batch, Opened, StoreFault
+from actors.waiting import wait_s
 
 
 class Forgetful:
@@ -337,9 +338,7 @@ class StoreLedger:
             deliver(False)
         waiting_s = [commit.deadline_s for commit in self._commits if commit.deliver]
         if waiting_s and self._commit_timer is None:
-            self._commit_timer = self._clock.call_later(
-                max(0.0, waiting_s[0] - now_s), self._give_up
-            )
+            self._commit_timer = self._clock.call_later(wait_s(waiting_s[0], now_s), self._give_up)
 
     def _keep_spent(self, dropped: Record) -> None:
         if dropped.recalled:

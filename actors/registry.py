@@ -26,6 +26,7 @@ from actors.recovery import RoomFailed, Wreckage, answer_poison, described
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
 from actors.turn import OweEviction, OweState
+from actors.waiting import wait_s
 
 
 class RegistryActor(LoopActor):
@@ -369,7 +370,7 @@ class RegistryActor(LoopActor):
                 return
             self._timer.cancel()
         self._timer_due_s = due_s
-        delay_s = max(0.0, due_s - self._ports.clock.monotonic_s())
+        delay_s = wait_s(due_s, self._ports.clock.monotonic_s())
         self._timer = self._ports.clock.call_later(delay_s, lambda: self.mailbox.tell(ReapDue()))
 
 

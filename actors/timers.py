@@ -11,6 +11,7 @@ from typing import Final
 from actors.ids import SocketId
 from actors.ports import Cancellable, Clock, Outlet
 from actors.recovery import Grace
+from actors.waiting import wait_s
 
 
 class Graces:
@@ -77,7 +78,7 @@ class Graces:
         if not self._queue:
             self._queue = None
         elif self._timer is None:
-            delay_s = max(0.0, self._queue[0].deadline_s - self._clock.monotonic_s())
+            delay_s = wait_s(self._queue[0].deadline_s, self._clock.monotonic_s())
             self._timer = self._clock.call_later(delay_s, self._notify)
 
 

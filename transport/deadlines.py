@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from actors.ports import Cancellable, Clock
+from actors.waiting import wait_s
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Deadlines(Generic[T]):
 
     def _wait(self) -> None:
         if self._timer is None and self._queue:
-            delay_s = max(0.0, self._queue[0][0] - self._clock.monotonic_s()) + self._grain_s
+            delay_s = wait_s(self._queue[0][0] + self._grain_s, self._clock.monotonic_s())
             self._timer = self._clock.call_later(delay_s, self._tell)
 
     def _tell(self) -> None:

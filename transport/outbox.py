@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from actors.ports import Clock
 from actors.settings import Settings
+from actors.waiting import wait_s
 
 PAUSE_BYTES_MAX: Final = 65_536
 """From here on, or from half the bound, the transport says that it is full."""
@@ -148,8 +149,8 @@ class Outbox:
         if self._slow_since_s is None or self._waiting() <= self._bound:
             self._slow_since_s = None
             return
-        left_s = self._slow_since_s + self._slow_reader_s - self._clock.monotonic_s()
-        if left_s > 0:
+        left_s = wait_s(self._slow_since_s + self._slow_reader_s, self._clock.monotonic_s())
+        if left_s:
             self._watch(left_s)
         else:
             self._sender.on_too_slow()

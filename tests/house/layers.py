@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.setting_rules",
         "actors.settings",
         "actors.tokens",
+        "actors.waiting",
     ),
     # What actors need from outside, and the kind of actor they are.
     (

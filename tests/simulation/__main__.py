@@ -19,6 +19,8 @@ from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.story import FAULTS, STEPS, Story, make, parse
 
 STORIES_AT_ONCE = 16
+REPORT_S = 60.0
+"""So often it is said how far the run is."""
 FAILURES_MAX = 10
 """After so many kinds of broken promises it is not worth going on."""
 
@@ -85,7 +87,7 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
     sums: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     kinds: dict[str, Outcome] = {}
-    told = 0
+    told, next_s = 0, REPORT_S
     for outcome in _outcomes(first, seeds, steps, jobs):
         told += 1
         _add(sums, faults, outcome)
@@ -94,7 +96,8 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
             if kinds.setdefault(kind_of(outcome.violation), outcome) is outcome:
                 _explain(outcome, steps, keep)
         passed_s = time.monotonic() - began_s
-        if told % 1000 == 0 and told < seeds:
+        if passed_s >= next_s and told < seeds:
+            next_s = passed_s + REPORT_S
             _say(_line(told, sums, passed_s))
         if passed_s > 60 * minutes or len(kinds) >= FAILURES_MAX:
             break

@@ -16,6 +16,10 @@ BEGAN_S: Final = 4096.0
 """Time does not begin at zero, so that a zero that should be `None` is seen."""
 
 
+STANDSTILL_ROUNDS: Final = 100_000
+"""After so many rounds without any time passing, somebody is busy with nothing but itself."""
+
+
 class Deadlock(Exception):
     """Everybody waits, and nothing is to come."""
 
@@ -25,10 +29,15 @@ class _Selector:
 
     def __init__(self, loop: "SimulatedLoop") -> None:
         self._loop: Final = loop
+        self._rounds = 0
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             raise Deadlock("all wait, and nothing is to come")
+        self._rounds = 0 if timeout else self._rounds + 1
+        if self._rounds >= STANDSTILL_ROUNDS:
+            self._rounds = 0
+            self._loop.on_standstill()
         self._loop.now_s += timeout
         return []
 
@@ -46,6 +55,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.network: Final = Network(self, seed)
         self.faults: Final[list[str]] = []
         """What callbacks and forgotten tasks raised."""
+        self.on_standstill: Callable[[], object] = _stand_still
+        """Called where no time passes although there is always something to do."""
         self.set_exception_handler(self._note)
 
     def time(self) -> float:
@@ -109,6 +120,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         del loop
         error = context.get("exception")
         self.faults.append(f"{context.get('message')}: {error!r}")
+
+
+def _stand_still() -> None:
+    raise Deadlock("somebody is busy, and no time passes")
 
 
 def run(story: Callable[[SimulatedLoop], Coroutine[Any, Any, T]], seed: str = "") -> T:

@@ -65,6 +65,9 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
             world.story = outcome.heard = []
         inspection = Inspection(world)
         began_s = loop.time()
+        telling = asyncio.current_task()
+        assert telling is not None
+        loop.on_standstill = telling.cancel
         try:
             await world.machine.start()
             await _chaos(world, inspection, story, outcome)
@@ -72,6 +75,8 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
             await _reunion(world, inspection)
         except AssertionError as broken:
             world.broken(broken)
+        except asyncio.CancelledError:
+            world.broken(AssertionError("the server is busy with itself, and no time passes"))
         finally:
             if world.violation is not None:
                 outcome.violation = str(world.violation) or repr(world.violation)

@@ -10,12 +10,16 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from actors.ids import RoomId
+from actors.messages import Tick
+from actors.room import RoomActor
 from actors.stores.port import Batch, StoreFault
 from tests.actors.stores.rooms import whole
 from tests.simulation.disk import UNFLUSHED_MAX, SimulatedStore, UnflushedDisk, Weather
 from tests.simulation.loop import BEGAN_S, Deadlock, SimulatedLoop, run
 from tests.simulation.network import LINK, Conditions, End
+from tests.simulation.play import play
 from tests.simulation.process import MortalClock, WallClock
+from tests.simulation.story import make
 
 
 class Echo(asyncio.Protocol):
@@ -112,6 +116,32 @@ def test_who_waits_for_nothing_is_told_so() -> None:
 
     with pytest.raises(Deadlock):
         run(story)
+
+
+def test_who_is_busy_with_itself_is_told_so() -> None:
+    """No time would pass any more, and nothing would come to an end."""
+
+    async def story(loop: SimulatedLoop) -> None:
+        def again() -> None:
+            loop.call_soon(again)
+
+        loop.call_later(1, again)
+        await asyncio.sleep(2)
+
+    with pytest.raises(Deadlock, match="no time passes"):
+        run(story)
+
+
+def test_a_server_that_stands_still_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a violation like any other, told with the step that led to it."""
+
+    def check_for_ever(room: RoomActor) -> None:
+        room.mailbox.tell(Tick())
+
+    monkeypatch.setattr(RoomActor, "_self_check", check_for_ever)
+    outcome = play(make("1"))
+    assert outcome.violation is not None
+    assert "no time passes" in outcome.violation
 
 
 def test_the_machine_is_out_of_reach() -> None:
