@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from actors.encoder import Form
 from actors.ids import SocketId
 from actors.ports import Answer, Eviction, Outlet, StateReason
 from actors.records import Kept, Stamp
@@ -90,6 +91,7 @@ class Absent:
 
     __slots__ = ("socket_id",)
 
+    form: Final = Form.JSON
     alive: Final = False
     heard: Final = False
 

@@ -5,8 +5,9 @@ told all positions when it has drained. Called at the end of a turn, after its e
 have no version.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from actors.encoder import Form
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import Ports
@@ -25,23 +26,44 @@ class Motions:
 
     def publish(self, moved: Iterable[SocketId]) -> None:
         """The newest positions of `moved` to all who hear everything."""
-        state = self._state
-        seen = visible(state.players, moved)
-        if not seen:
-            return
-        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen)
-        for member in self._members.values():
-            if member.hearing is Hearing.CURRENT and not member.outlet.offer_moves(frame):
-                member.missed_moves = True
+        seen = visible(self._state.players, moved)
+        if seen:
+            self._say(self._members.values(), seen)
 
     def catch_up(self, member: Member) -> None:
         """All positions to one member whose outlet skipped some."""
-        if member.hearing is not Hearing.CURRENT or not member.missed_moves:
-            return
+        if member.hearing is Hearing.CURRENT and member.missed_moves:
+            member.missed_moves = False
+            seen = visible(self._state.players, self._state.players)
+            if seen:
+                self._say((member,), seen)
+
+    def _say(self, members: Iterable[Member], players: Sequence[Player]) -> None:
+        """Where `players` are to those of `members` who hear everything: encoded once a form."""
+        json = compact = b""
+        for member in members:
+            if member.hearing is not Hearing.CURRENT:
+                continue
+            outlet = member.outlet
+            if outlet.form is Form.JSON:
+                frame = json = json or self._json(players)
+            else:
+                frame = compact = compact or self._compact(players)
+            if not outlet.offer_moves(frame):
+                member.missed_moves = True
+
+    def _json(self, players: Sequence[Player]) -> bytes:
         state = self._state
-        seen = visible(state.players, state.players)
-        frame = self._ports.encoder.moves(state.room_id, state.epoch, seen) if seen else None
-        member.missed_moves = frame is not None and not member.outlet.offer_moves(frame)
+        return self._ports.encoder.moves(state.room_id, state.epoch, players)
+
+    def _compact(self, players: Sequence[Player]) -> bytes:
+        """Whoever gets it has heard all events of this turn, so it counts as the room does."""
+        state = self._state
+        numbers = state.numbers()
+        moves = sorted((numbers[player.socket_id], player) for player in players)
+        return self._ports.encoder.compact_moves(
+            state.epoch, state.version, len(state.players), moves
+        )
 
 
 def visible(players: Mapping[SocketId, Player], socket_ids: Iterable[SocketId]) -> list[Player]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from actors.encoder import Encoder, Form
 from actors.errors import Refusal
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
-from actors.room_state import Event, Metadata, Player
 from actors.settings import Settings
 
 
@@ -37,19 +37,6 @@ class Clock(Protocol):
 
 
 # -- frames and answers
-
-
-@dataclass(frozen=True, slots=True)
-class StateView:
-    """A whole room at one version, to be encoded once for all who get it."""
-
-    room_id: RoomId
-    epoch: int
-    version: int
-    checksum: str
-    last_validated_ms: int
-    players: Sequence[Player]
-    metadata: Metadata
 
 
 class StateReason(Enum):
@@ -142,11 +129,16 @@ class Eviction(Enum):
 class Outlet(Protocol):
     """The way from a room to one client. No method raises; none calls back into the room.
 
-    `offer` and `offer_moves` take the same bytes for every member. False means: not taken, the
-    outlet is full. It then reports `Drained` to the room once it takes frames again.
+    `offer` takes the same bytes for every member, `offer_moves` for all of one `form`. False means:
+    not taken, the outlet is full. It then reports `Drained` to the room once it takes frames again.
     """
 
     socket_id: SocketId
+
+    @property
+    def form(self) -> Form:
+        """How it is told of moves."""
+        ...
 
     @property
     def alive(self) -> bool:
@@ -176,30 +168,6 @@ class Outlet(Protocol):
 
     def evict(self, reason: Eviction, detail: str) -> None:
         """The session is no longer in the room."""
-        ...
-
-
-class Encoder(Protocol):
-    """The wire's forms of what a room publishes; each is made once and sent to many."""
-
-    def event(self, room_id: RoomId, epoch: int, event: Event) -> bytes: ...
-
-    def said(self, room_id: RoomId, sender: SocketId, event: str, data: object) -> bytes: ...
-
-    def batch(self, payloads: Sequence[bytes]) -> bytes:
-        """One frame of one or several payloads (at least one)."""
-        ...
-
-    def moves(self, room_id: RoomId, epoch: int, players: Iterable[Player]) -> bytes:
-        """One frame with the positions of `players`, none of them hidden."""
-        ...
-
-    def positions(self, players: Iterable[Player]) -> bytes: ...
-
-    def state(self, view: StateView) -> bytes: ...
-
-    def consistency(self, view: StateView) -> bytes:
-        """As `state`, without the players."""
         ...
 
 

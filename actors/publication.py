@@ -8,6 +8,7 @@ snapshot, encoded once, for all who joined.
 
 from dataclasses import replace
 
+from actors.encoder import StateView
 from actors.history import Claim, Entry, History, Present, Verdict
 from actors.ids import SocketId
 from actors.members import Hearing, Member
@@ -20,7 +21,6 @@ from actors.ports import (
     Ports,
     Resumed,
     StateReason,
-    StateView,
     Validated,
 )
 from actors.records import LONG_KEPT, Stamp

@@ -125,6 +125,7 @@ class RoomState:
         # Parallel and sorted by id, so that a checksum is one join and one CRC.
         self._order: list[SocketId] = []
         self._lines: list[bytes] = []
+        self._numbers: dict[SocketId, int] | None = None
         self._open: list[Change] = []
         self._sealed: list[Event] = []
 
@@ -227,6 +228,7 @@ class RoomState:
         self.version = version
         self.players = dict(players)
         self.connected_count = sum(player.connected for player in players.values())
+        self._numbers = None
         self._order = sorted(players)
         self._lines = [players[socket_id].line() for socket_id in self._order]
         self._open.clear()
@@ -254,6 +256,14 @@ class RoomState:
     def checksum(self) -> str:
         """O(n): one join, one CRC."""
         return checksum_of(self._lines)
+
+    def numbers(self) -> Mapping[SocketId, int]:
+        """Each player's place among the socketIds in ascending order, from 0. O(n) where somebody
+        came or went since the last call.
+        """
+        if self._numbers is None:
+            self._numbers = {socket_id: place for place, socket_id in enumerate(self._order)}
+        return self._numbers
 
     def recomputed_checksum(self) -> str:
         """The checksum from the players alone, O(n log n): what `checksum` must equal."""
@@ -300,6 +310,7 @@ class RoomState:
             # Looked at, not trusted: a removal goes through even where the index was damaged.
             if at < len(self._order) and self._order[at] == socket_id:
                 del self._order[at], self._lines[at]
+                self._numbers = None
         else:
             self.players[socket_id] = player
             if player.connected:
@@ -307,6 +318,7 @@ class RoomState:
             if at < len(self._order) and self._order[at] == socket_id:
                 self._lines[at] = player.line()
             else:
+                self._numbers = None
                 self._order.insert(at, socket_id)
                 self._lines.insert(at, player.line())
         self.last_activity_ms = now_ms

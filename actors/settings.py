@@ -117,7 +117,8 @@ class Settings:
         1, 1_000_000)] = 1000
     room_idle_s: Annotated[float, Rule(_R, "an empty room is reaped after this",
         0.01, 365 * _DAY_S)] = 300
-    tick_ms: Annotated[int, Rule(_R, "how often moves are sent", 1, 10_000)] = 50
+    tick_ms: Annotated[int, Rule(_R, "how often moves are sent; 0: whenever there are some",
+        0, 10_000)] = 50
     rooms_max: Annotated[int, Rule(_R, "rooms at one time; beyond: unavailable",
         1, 100_000_000)] = 250_000
     join_timeout_s: Annotated[float, Rule(_R, "a join that waits longer for its room: unavailable",

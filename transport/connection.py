@@ -19,6 +19,7 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
+from actors.encoder import Form
 from transport import handshake
 from transport.door import Door
 from transport.link import CloseCode
@@ -49,7 +50,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_between", "_breathing", "_door", "_fragments", "_held", "_incomplete_since_s", "_outbox",
         "_parting_bytes", "_phase", "_preamble", "_protocol", "_transport", "_unread", "address",
-        "heard_s", "session",
+        "form", "heard_s", "session",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.session: Session | None = None
         self.address = ""
         self.heard_s = 0.0
+        self.form = Form.JSON
 
     # -- asyncio.Protocol
 
@@ -143,12 +145,12 @@ class Connection(asyncio.Protocol):
             if left <= 0:
                 self._breathe()
                 return
-            if self._phase is not Phase.HANDSHAKING:  # that has limits of its own
-                left -= SLICE_BYTES
             unread = self._unread
             size = SLICE_BYTES
-            if self._phase is Phase.HANDSHAKING:
+            if self._phase is Phase.HANDSHAKING:  # that has limits of its own
                 size = min(size, self._preamble.size(unread[:size]))
+            else:
+                left -= SLICE_BYTES
             self._unread = unread[size:] or None
             self._feed(unread[:size])
 
@@ -210,13 +212,13 @@ class Connection(asyncio.Protocol):
             session.on_fault(error)
 
     def _on_request(self, request: Request) -> None:
-        protocol, transport = self._protocol, self._transport
+        protocol, transport = self._protocol, cast(asyncio.Transport, self._transport)
         assert isinstance(protocol, ServerProtocol)
-        assert transport is not None
         secure = transport.get_extra_info("ssl_object") is not None
         if handshake.answer(protocol, request, self._door, self.address, secure):
             self._phase = Phase.OPEN
             self._flush(protocol)
+            self.form = handshake.form_of(protocol)
             self._protocol = handshake.open_protocol(self._door.settings)
             self.session = self._door.welcome(self)
             self.send(self.session.greet())
@@ -386,9 +388,7 @@ class Connection(asyncio.Protocol):
             return
         writes = protocol.data_to_send()
         if writes == [b""] and self._phase is Phase.HANDSHAKING:
-            transport.write(
-                handshake.BAD_REQUEST
-            )  # websockets says nothing where it was no HTTP at all
+            transport.write(handshake.BAD_REQUEST)  # of which websockets says nothing
         for data in writes:
             if data:
                 outbox.put(data)

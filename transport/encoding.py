@@ -11,13 +11,16 @@ from functools import lru_cache
 from struct import pack
 from typing import Final
 
+from actors.encoder import StateView
 from actors.errors import Refusal
 from actors.ids import RoomId, SocketId
-from actors.ports import Joined, Resumed, StateReason, StateView, Validated
+from actors.ports import Joined, Resumed, StateReason, Validated
 from actors.room_state import Event, EventKind, Metadata, Player
+from transport.compact import moves_payload
 from transport.wire import Fragment, dumps
 
 _TEXT_FIN: Final = 0x81
+_BINARY_FIN: Final = 0x82
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _EVENT_TYPES: Final = {
@@ -41,14 +44,16 @@ def _to_the_second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
-def frame(payload: bytes) -> bytes:
-    """`payload` (UTF-8) as one unfragmented, unmasked text frame (RFC 6455, 5.2)."""
+def frame(payload: bytes, head: int = _TEXT_FIN) -> bytes:
+    """`payload` as one unfragmented, unmasked frame, of text (UTF-8) unless `head` says otherwise
+    (RFC 6455, 5.2).
+    """
     size = len(payload)
     if size < 126:
-        return pack("!BB", _TEXT_FIN, size) + payload
+        return pack("!BB", head, size) + payload
     if size < 65_536:
-        return pack("!BBH", _TEXT_FIN, 126, size) + payload
-    return pack("!BBQ", _TEXT_FIN, 127, size) + payload
+        return pack("!BBH", head, 126, size) + payload
+    return pack("!BBQ", head, 127, size) + payload
 
 
 def player_info(player: Player) -> dict[str, object]:
@@ -118,6 +123,11 @@ class WireEncoder:
                 }
             )
         )
+
+    def compact_moves(
+        self, epoch: int, version: int, player_count: int, moves: Sequence[tuple[int, Player]]
+    ) -> bytes:
+        return frame(moves_payload(epoch, version, player_count, moves), _BINARY_FIN)
 
     def positions(self, players: Iterable[Player]) -> bytes:
         return dumps(_positions(players))

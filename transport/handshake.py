@@ -16,12 +16,16 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
+from actors.encoder import Form
 from actors.settings import Settings
 from transport.door import Door
 from transport.http import HttpResponse
 
 PATH: Final = "/ws"
-SUBPROTOCOL: Final = Subprotocol("vaultmeet.v1")
+SUBPROTOCOLS: Final = {
+    Subprotocol("vaultmeet.v1"): Form.JSON,
+    Subprotocol("vaultmeet.v1.compact"): Form.COMPACT,
+}
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """For what is no HTTP at all; websockets then only ends the stream."""
 _END: Final = b"\r\n\r\n"
@@ -48,6 +52,12 @@ def open_protocol(settings: Settings) -> Protocol:
     """
     frame_bytes_max = (None, settings.message_bytes_max)
     return Protocol(Side.SERVER, state=State.OPEN, max_size=frame_bytes_max, logger=_logger)
+
+
+def form_of(protocol: ServerProtocol) -> Form:
+    """What was agreed on: JSON where the client named nothing of ours."""
+    chosen = protocol.subprotocol
+    return Form.JSON if chosen is None else SUBPROTOCOLS[chosen]
 
 
 def between_frames(protocol: Protocol) -> bool:
@@ -107,8 +117,8 @@ def _send(protocol: ServerProtocol, response: Response, door: Door) -> None:
 def _select_subprotocol(
     protocol: ServerProtocol, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """Offered by the server, optional for the client."""
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+    """The client's first choice of ours; it may do without any."""
+    return next((each for each in offered if each in SUBPROTOCOLS), None)
 
 
 def _plain(page: HttpResponse) -> Response:

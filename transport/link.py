@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
+from actors.encoder import Form
+
 
 class CloseCode(IntEnum):
     """Why the server ends a connection. Up to 4499 reconnect, from 4500 don't."""
@@ -24,6 +26,11 @@ class CloseCode(IntEnum):
 
 class Link(Protocol):
     """One open connection, as its session sees it. Nothing here raises."""
+
+    @property
+    def form(self) -> Form:
+        """What was agreed on in the handshake."""
+        ...
 
     def send(self, frame: bytes) -> None:
         """An answer: always taken. Past twice the outbox bound reading stops until it drains."""

@@ -10,6 +10,7 @@ still says, or the old connection still does, reaches anybody.
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Answer, Eviction, StateReason
 from actors.privacy import Privacy
@@ -36,7 +37,8 @@ class Seat:
     """The Outlet port. `user_id` is the shown name, `person` the real one."""
 
     __slots__ = (
-        "link", "mailbox", "person", "privacy", "room_id", "session", "socket_id", "user_id",
+        "form", "link", "mailbox", "person", "privacy", "room_id", "session", "socket_id",
+        "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +54,7 @@ class Seat:
     ) -> None:
         self.session: Final = session
         self.link: Link | None = link
+        self.form: Final = Form.JSON if link is None else link.form
         self.room_id: Final = room_id
         self.mailbox = mailbox
         self.socket_id = socket_id

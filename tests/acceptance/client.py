@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from tests.acceptance.frames import VERSIONED, Object, short
 from tests.acceptance.mirror import Mirror
@@ -25,6 +26,7 @@ from tests.acceptance.server import DEADLINE_S, Server
 
 T = TypeVar("T")
 
+COMPACT: Final = Subprotocol("vaultmeet.v1.compact")
 SILENT: Final = object()
 """Given as `sequenceId` to `Client.tell`: the request carries none."""
 
@@ -38,6 +40,8 @@ class Link:
         self.frames: list[str] = []
         self.failure: Exception | None = None
         self.on_object: Callable[[Object], None] | None = None
+        self.read_binary: Callable[[bytes], Object] | None = None
+        """Reads a binary frame, where the client asked for such."""
         self.on_change: Callable[[], None] = lambda: None
         self.reader: asyncio.Task[None] | None = None
 
@@ -48,9 +52,12 @@ class Link:
     async def _read(self) -> None:
         try:
             async for text in self.socket:
-                assert isinstance(text, str), "a binary frame"
-                self.frames.append(text)
-                frame = json.loads(text)
+                if isinstance(text, str):
+                    self.frames.append(text)
+                    frame = json.loads(text)
+                else:
+                    assert self.read_binary is not None, "a binary frame"
+                    frame = self.read_binary(text)
                 for item in frame if isinstance(frame, list) else [frame]:
                     self.objects.append(item)
                     if self.on_object is not None:
@@ -114,6 +121,8 @@ class Client:
         self.mirror.opened()
         link.on_object = self._take
         link.on_change = self._wake
+        if link.socket.subprotocol == COMPACT:
+            link.read_binary = self.mirror.read_compact
         self.link = link
         self.links.append(link)
         link.start()

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from tests.acceptance.compact import read_moves
 from tests.acceptance.frames import (
     STATE_REASONS,
     VERSIONED,
@@ -128,6 +129,19 @@ class Mirror:
             except Wrong as wrong:
                 raise Violation(self._story(str(wrong), item)) from None
             self._recent.append(item)
+
+    def read_compact(self, data: bytes) -> Object:
+        """One binary frame, which is moves, as an object of the JSON form, to be fed: its numbers
+        are of what is held now. Raises Violation.
+        """
+        item: Object = {"type": "playersMoved", "bytes": data.hex()}
+        try:
+            item = read_moves(data, sorted(self.players))
+            version = item.pop("version")
+            wrong_if(version != self.version, f"compact moves as of version {version}")
+        except Wrong as wrong:
+            raise Violation(self._story(str(wrong), item)) from None
+        return item | {"roomId": self.room_id}
 
     def _take(self, item: object) -> None:
         wrong_if(not isinstance(item, dict), "a frame is not an object or an array of objects")

@@ -38,6 +38,7 @@ async def test_the_subprotocol_is_offered_and_optional(server: Server) -> None:
         (None, None),
         (["vaultmeet.v1"], "vaultmeet.v1"),
         (["chat", "vaultmeet.v1"], "vaultmeet.v1"),
+        (["vaultmeet.v1.compact", "vaultmeet.v1"], "vaultmeet.v1.compact"),
     ):
         protocols = None if asked is None else [Subprotocol(name) for name in asked]
         async with connected(server, subprotocols=protocols) as ann:

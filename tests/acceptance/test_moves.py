@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.client import SILENT, Client, connected, refused, seated
+from tests.acceptance.client import COMPACT, SILENT, Client, connected, expect, refused, seated
 from tests.acceptance.server import GENEROUS, Server, running
 
 
@@ -99,3 +99,38 @@ async def test_positions_are_finite_and_bounded(server: Server, room: str) -> No
             assert name in error["message"]
         await ann.tell("move", x=1, y=2)
         await sees(bob, ann, 1, 2)
+
+
+@pytest.mark.rule("C5.1", "C5.2", "C5.3", "C5.4")
+async def test_both_forms_tell_the_same_moves_and_a_session_may_change_its_form(
+    server: Server, room: str
+) -> None:
+    """Through joins, leaves and a resume; whole states are exact, and so is what is far out."""
+    async with (
+        connected(server, "ann") as ann,
+        connected(server, "bob", subprotocols=[COMPACT]) as bob,
+    ):
+        for client in (ann, bob):
+            await client.join(room)
+        async with connected(server, "cid") as cid:
+            await cid.join(room)
+            for client, x, y in ((ann, 0.1, -7.25), (cid, 16_383.75, 0.0)):
+                await client.tell("move", x=x, y=y, sequenceId=SILENT)
+            await sees(bob, cid, 16_383.75, 0.0)
+            seen = bob.mirror.position(ann.mirror.socket_id)
+            assert seen is not None
+            assert max(abs(seen[0] - 0.1), abs(seen[1] + 7.25)) < 1 / 1024
+            await sees(ann, cid, 16_383.75, 0.0)
+            await cid.tell("move", x=-1e9, y=0.1, sequenceId=SILENT)
+            await sees(bob, cid, -1e9, 0.1)
+            await cid.leave()
+            await bob.saw("playerLeftRoom")
+        await bob.tell("move", x=1, y=2, sequenceId=SILENT)
+        await sees(bob, bob, 1, 2)
+        assert [o for o in bob.link.objects if o["type"] == "playersMoved"]
+        assert not any("playersMoved" in text for text in bob.link.frames)
+        await bob.lose()
+        expect(await bob.reconnect(), "roomGameSpaceResumed")
+        await ann.tell("move", x=3, y=4, sequenceId=SILENT)
+        await sees(bob, ann, 3, 4)
+        assert any("playersMoved" in text for text in bob.link.frames)

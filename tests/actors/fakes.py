@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from actors.encoder import Form, StateView
 from actors.ids import RoomId, SocketId
 from actors.ports import (
     Answer,
@@ -26,7 +27,6 @@ from actors.ports import (
     Refused,
     Resumed,
     StateReason,
-    StateView,
     Validated,
 )
 from actors.room_state import Event, EventKind, Player
@@ -184,6 +184,15 @@ class FakeEncoder:
         self._called("moves")
         return self._positions("moved ", players)
 
+    def compact_moves(
+        self, epoch: int, version: int, player_count: int, moves: Sequence[tuple[int, Player]]
+    ) -> bytes:
+        self._called("compact_moves")
+        numbers = [number for number, _ in moves]
+        assert numbers == sorted(set(numbers)), "numbers ascend"
+        word = f"moved {numbers} of {player_count} at v{version}: "
+        return self._positions(word, [player for _, player in moves])
+
     def positions(self, players: Iterable[Player]) -> bytes:
         self._called("positions")
         return self._positions("at ", players)
@@ -258,6 +267,7 @@ class FakeOutlet:
     ) -> None:
         self.socket_id = SocketId(name)
         self.room_id = room_id
+        self.form = Form.JSON
         self.alive = True
         self.connected = True
         """Its story goes on; when the connection has been cut, nobody is there to read it."""

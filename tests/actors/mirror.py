@@ -5,9 +5,16 @@ own joining, the right checksum at every version, no move of a stranger. What is
 assertion.
 """
 
+from actors.encoder import StateView
 from actors.history import Claim
 from actors.ids import SocketId
-from actors.ports import Done, Eviction, Left, Refused, Resumed, StateView
+from actors.ports import (
+    Done,
+    Eviction,
+    Left,
+    Refused,
+    Resumed,
+)
 from actors.room_state import EventKind, Player, checksum_of
 from tests.actors.fakes import FakeEncoder, FakeOutlet, Happened, Moved, Said, Told
 

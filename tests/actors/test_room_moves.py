@@ -3,8 +3,8 @@
 import pytest
 
 from actors import messages as m
+from actors.encoder import Form, StateView
 from actors.ids import SocketId
-from actors.ports import StateView
 from actors.room_state import LeaveReason
 from tests.actors.stage import Stage
 
@@ -177,3 +177,71 @@ async def test_a_move_keeps_the_player_seen_and_the_room_active() -> None:
     state = stage.room().state
     assert state.last_activity_ms == stage.clock.now_ms()
     assert state.players[SocketId("A")].motion.last_seen_ms == stage.clock.now_ms()
+
+
+@pytest.mark.rule("G7.7")
+async def test_without_a_tick_each_turn_tells_its_moves_at_its_end() -> None:
+    """Those of one turn together, the last one of each; no timer runs."""
+    stage = Stage(tick_ms=0)
+    a, b = await stage.seat("A", "B")
+    timers = len(stage.clock.waiting())
+    for step in range(3):
+        await stage.turn(m.Move(a, float(step), 0.0), m.Move(b, 0.0, 0.0), m.Move(a, 9.0, step))
+        assert b.take() == a.take() == [f"moved A 9 {step}, B 0 0"]
+        assert len(stage.clock.waiting()) == timers
+        assert stage.room().mailbox.patient is False
+
+
+@pytest.mark.rule("C5.2")
+async def test_moves_are_encoded_once_for_each_form_in_use() -> None:
+    """The compact one counts by the order of the names, as of the version all have reached."""
+    stage = Stage(tick_ms=0)
+    d, a, c, b = await stage.seat("D", "A", "C", "B")
+    stage.encoder.count.clear()
+    await stage.turn(m.Move(d, 1.0, 2.0), m.Move(b, 3.0, 4.0))
+    assert stage.encoder.count == {"moves": 1}
+    a.form = c.form = Form.COMPACT
+    stage.forget()
+    await stage.turn(m.Move(d, 1.0, 2.0), m.Move(b, 3.0, 4.0))
+    assert stage.encoder.count == {"moves": 2, "compact_moves": 1}
+    assert a.take() == c.take() == ["moved [1, 3] of 4 at v4: B 3 4, D 1 2"]
+    assert b.take() == d.take() == ["moved D 1 2, B 3 4"]
+    for outlet in (b, d):
+        outlet.form = Form.COMPACT
+    await stage.turn(m.Move(d, 1.0, 2.0))
+    assert stage.encoder.count == {"moves": 2, "compact_moves": 2}
+
+
+@pytest.mark.rule("C5.2", "G7.5")
+async def test_numbers_follow_who_comes_and_goes() -> None:
+    """Those of the moves behind an event are of the list after it."""
+    stage = Stage(tick_ms=0)
+    a, c = await stage.seat("A", "C")
+    c.form = Form.COMPACT
+    await stage.turn(m.Move(c, 1.0, 1.0))
+    stage.forget()
+    b = stage.outlet("B")
+    await stage.turn(m.Move(c, 2.0, 2.0), stage.join(b))
+    assert c.take() == ["joined B v3", "moved [2] of 3 at v3: C 2 2"]
+    await stage.turn(m.Leave(a, LeaveReason.LEFT), m.Move(c, 3.0, 3.0))
+    assert c.take() == ["left A(left) v4", "moved [1] of 2 at v4: C 3 3"]
+
+
+@pytest.mark.rule("C5.2", "G8.3")
+async def test_a_compact_reader_that_skipped_moves_is_told_all_positions() -> None:
+    """In its own form, when it has drained; and in the other, where it comes back with that."""
+    stage = Stage(tick_ms=0)
+    a, b = await stage.seat("A", "B")
+    b.form = Form.COMPACT
+    b.skips_moves = True
+    await stage.turn(m.Move(a, 5.0, 5.0))
+    b.skips_moves = False
+    stage.forget()
+    await stage.turn(m.Drained(b))
+    assert b.take() == ["moved [0, 1] of 2 at v2: A 5 5, B 0 0"]
+    await stage.lose(b)
+    again = stage.outlet("B")
+    await stage.turn(stage.resume(again, "B", version=2))
+    stage.forget()
+    await stage.turn(m.Move(a, 6.0, 6.0))
+    assert again.take() == ["moved A 6 6"]

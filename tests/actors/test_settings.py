@@ -107,7 +107,7 @@ def test_every_problem_of_every_source_is_told_at_once() -> None:
     """Nobody has to start five times to learn of five mistakes."""
     found = problems(
         {"port": "99999", "messages_burst": "1"},
-        {"VAULTMEET_TICK_MS": "0", "VAULTMEET_TLS_CERT_FILE": "/none/cert.pem"},
+        {"VAULTMEET_TICK_MS": "-1", "VAULTMEET_TLS_CERT_FILE": "/none/cert.pem"},
         "players_max = 0\nroom_idel_s = 3\n",
     )
     starts = [problem.partition(":")[0] for problem in found]
@@ -272,7 +272,7 @@ def test_the_data_directory_is_one_for_each_user_unless_given() -> None:
 def test_an_invalid_settings_object_cannot_exist() -> None:
     """Whoever makes one by hand is held to the same bounds and agreements."""
     with pytest.raises(SettingsInvalid) as refused:
-        Settings(tick_ms=0, messages_burst=1.5, heartbeat_s=math.nan)
+        Settings(tick_ms=-1, messages_burst=1.5, heartbeat_s=math.nan)
     assert [problem.partition(":")[0] for problem in refused.value.problems] == [
         "tick_ms",
         "heartbeat_s",

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What actors need from outside, and the kind of actor they are.
     (
         "actors.futures",
+        "actors.encoder",
         "actors.ports",
         "actors.runtime",
         "actors.stores",
@@ -66,6 +67,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "transport.admission",
         "transport.clock",
+        "transport.compact",
         "transport.data_dir",
         "transport.deadlines",
         "transport.encoding",

@@ -51,8 +51,10 @@ class Chronicle:
         self._hidden: Final[dict[str, tuple[str, str]]] = {}
         """Pseudonym -> room and user."""
         self._pseudonyms: Final[dict[tuple[str, str], str]] = {}
-        self._comers: Final[dict[tuple[str, str], set[str]]] = {}
-        """Room and user -> who asked to be that user there."""
+        self._comers: Final[dict[tuple[str, str], set[tuple[str, int]]]] = {}
+        """Room and user -> who asked to be that user there, by each of its connections: what was
+        asked over one that was left behind may be done after what was asked over the next.
+        """
         self.events = 0
         """Versioned events heard, by all clients together."""
 
@@ -140,17 +142,19 @@ class Chronicle:
         known = self._pseudonyms.setdefault(who, pseudonym)
         wrong_if(known != pseudonym, f"{user_id} is {pseudonym} in {room_id}, and was {known}")
 
-    def comes(self, room_id: str, socket_id: str, user_id: str | None, name: str) -> None:
+    def comes(
+        self, room_id: str, socket_id: str, user_id: str | None, way: tuple[str, int]
+    ) -> None:
         """Somebody asks for a place in a room; `user_id`, where it wants to be one."""
         self.room(room_id).left_s.pop(socket_id, None)
         if user_id is not None:
-            self._comers.setdefault((room_id, user_id), set()).add(name)
+            self._comers.setdefault((room_id, user_id), set()).add(way)
 
     def may_be_replaced(self, room_id: str, name: str) -> bool:
-        """Others may have come to that room as somebody that it was there."""
+        """Another session may have come to that room as somebody that this one was there."""
         return any(
-            where[0] == room_id and name in names and len(names) > 1
-            for where, names in self._comers.items()
+            where[0] == room_id and len(ways) > 1 and name in dict(ways)
+            for where, ways in self._comers.items()
         )
 
     # -- room messages

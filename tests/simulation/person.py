@@ -21,7 +21,7 @@ from tests.simulation.declared import declared
 from tests.simulation.network import LINK, Conditions
 from tests.simulation.process import HOST, PORT
 from tests.simulation.replies import GARBAGE, Asked, Replies, is_answer
-from tests.simulation.websocket import ClientSocket
+from tests.simulation.websocket import ClientSocket, some_form
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -58,6 +58,7 @@ class Person:
         self.world: Final = world
         self.name: Final = name
         self.rng: Final = random.Random(seed)
+        self._forms: Final = f"{seed}/forms"
         self.mirror: Final = Mirror(name)
         self.socket: ClientSocket | None = None
         self.replies = Replies()
@@ -127,7 +128,10 @@ class Person:
             self.world.left_behind.append(old)
             if self.replies.may_have_proved():
                 self.rival = self.mirror.socket_id
-        socket = ClientSocket(self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then)
+        form = some_form(f"{self._forms}/{self.connections}")
+        socket = ClientSocket(
+            self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then, form
+        )
         socket.on_reset = lambda: self._was_reset(socket)
         socket.on_close = lambda code: self._was_closed(socket, code)
         self.socket = socket
@@ -329,8 +333,9 @@ class Person:
         self.frames += 1
         if socket is not self.socket:
             return  # it does not listen there any more
-        self.world.tell(self, "hears", item)
         try:
+            item = self.mirror.read_compact(item) if isinstance(item, bytes) else item
+            self.world.tell(self, "hears", item)
             self._take(item, sent_s)
         except Wrong as wrong:
             self.world.broken(Violation(f"{self.name}: {wrong}\n  at: {str(item)[:600]}"))

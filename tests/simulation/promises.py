@@ -55,7 +55,8 @@ def before(person: "Person", asked: Asked) -> None:
     notes["asked_s"] = person.world.loop.time()
     if asked.kind in ("joinRoomGameSpace", "resumeRoomGameSpace"):
         room_id, user_id = asked.fields["roomId"], asked.fields.get("userId")
-        person.world.chronicle.comes(room_id, mirror.socket_id, user_id, person.name)
+        way = person.name, person.connections
+        person.world.chronicle.comes(room_id, mirror.socket_id, user_id, way)
     if asked.kind == "resumeRoomGameSpace":
         notes["heard_s"] = person.heard_s
         notes["wants_out"] = person.wants_out or person.is_unsure

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors import messages as m
+from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
 from actors.members import Hearing
 from actors.ports import Answer, Eviction, Found, Outlet, StateReason
@@ -26,6 +27,7 @@ class Ghost:
 
     def __init__(self, socket_id: SocketId) -> None:
         self.socket_id = socket_id
+        self.form = Form.JSON
         self.alive = True
         self.heard = False
 

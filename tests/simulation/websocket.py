@@ -15,6 +15,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 from websockets.http11 import Response
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tests.simulation.network import End
@@ -24,19 +25,29 @@ CLOSING_S: Final = 10.0
 """A client that closed waits so long for the server's half."""
 
 
+def some_form(seed: str) -> Subprotocol | None:
+    """What a client asks for: a third wants moves in the compact form."""
+    return Subprotocol("vaultmeet.v1.compact") if random.Random(seed).random() < 1 / 3 else None
+
+
 class ClientSocket(asyncio.Protocol):
-    """`hear(item, sent_s)` gets every object; `opened` is called when the handshake is done."""
+    """`hear(item, sent_s)` gets every object, and every binary frame whole; `opened` is called when
+    the handshake is done.
+    """
 
     def __init__(
         self,
         rng: random.Random,
         hear: Callable[[Any, float], object],
         opened: Callable[[], object],
+        subprotocol: Subprotocol | None = None,
     ) -> None:
         self._rng: Final = rng
         self._hear: Final = hear
         self._opened: Final = opened
-        self._protocol: Final = ClientProtocol(_URI, max_size=None)
+        self._protocol: Final = ClientProtocol(
+            _URI, max_size=None, subprotocols=[subprotocol] if subprotocol else None
+        )
         self._protocol.key = base64.b64encode(rng.randbytes(16)).decode()
         self.end: End | None = None
         self.is_connecting = True
@@ -90,6 +101,8 @@ class ClientSocket(asyncio.Protocol):
             value = orjson.loads(frame.data)
             for item in value if isinstance(value, list) else [value]:
                 self._hear(item, self.heard_s)
+        elif frame.opcode is Opcode.BINARY:
+            self._hear(bytes(frame.data), self.heard_s)
         elif frame.opcode is Opcode.CLOSE:
             self.is_open = False
             self.close_code = self._protocol.close_code

@@ -12,6 +12,7 @@ from websockets.frames import Frame
 from websockets.protocol import CLIENT, Protocol
 
 from actors import messages as m
+from actors.encoder import Form
 from actors.ids import RoomId, SocketId
 from actors.keys import derived
 from actors.ports import Answer, Done, Joined, Left, Refused
@@ -95,6 +96,7 @@ class WrittenLink:
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock: Final = clock
+        self.form = Form.JSON
         self.sent = b""
         self.states = 0
         """How many frames came as whole states."""

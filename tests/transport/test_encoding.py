@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
+from actors.encoder import Encoder, StateView
 from actors.errors import REFUSALS, BadMessage, RateLimited, Refusal
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId, UserId
-from actors.ports import Encoder, Joined, Outlet, Resumed, StateReason, StateView, Validated
+from actors.ports import Joined, Outlet, Resumed, StateReason, Validated
 from actors.room_state import Change, Event, EventKind, LeaveReason, Metadata, Motion, Player
 from tests.transport.stage import Object, objects, payloads
 from transport import encoding

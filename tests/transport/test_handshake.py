@@ -30,13 +30,16 @@ def shook_hands(caller: Caller) -> bool:
 # -- the right one
 
 
-@pytest.mark.rule("C1.1")
+@pytest.mark.rule("C1.1", "C5.1")
 @pytest.mark.parametrize(
     ("offered", "selected"),
     [
         (None, None),
         ("vaultmeet.v1", "vaultmeet.v1"),
         ("chat, vaultmeet.v1, vaultmeet.v2", "vaultmeet.v1"),
+        ("vaultmeet.v1.compact", "vaultmeet.v1.compact"),
+        ("vaultmeet.v1, vaultmeet.v1.compact", "vaultmeet.v1"),
+        ("vaultmeet.v1.compact, vaultmeet.v1", "vaultmeet.v1.compact"),
         ("vaultmeet.v2", None),
         ("VaultMeet.v1", None),
     ],
