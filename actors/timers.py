@@ -13,6 +13,8 @@ from actors.ports import Cancellable, Clock, Outlet
 from actors.recovery import Grace
 from actors.waiting import wait_s
 
+LATENESS: Final = 0.25
+
 
 class Graces:
     """Lost players and when they are gone. All graces are equally long, so they end in the order
@@ -85,9 +87,13 @@ class Graces:
 class Ticker:
     """Who moved since the last tick. The first move after a quiet moment is due at once; the
     tick only bounds how often a room sends.
+
+    Ticks that follow each other keep their distance on the whole: one that is late by up to
+    `LATENESS` of a tick does not put off the next. Otherwise each would be late by the loop's, and
+    people who move as often as a room ticks would have two moves in one tick now and then.
     """
 
-    __slots__ = ("_clock", "_due_s", "_moved", "_notify", "_tick_s", "_timer")
+    __slots__ = ("_clock", "_due_s", "_is_due", "_moved", "_notify", "_tick_s", "_timer")
 
     def __init__(self, clock: Clock, tick_s: float, notify: Callable[[], object]) -> None:
         self._clock: Final = clock
@@ -95,6 +101,7 @@ class Ticker:
         self._notify: Final = notify
         self._moved: dict[SocketId, None] = {}
         self._due_s = 0.0
+        self._is_due = False
         self._timer: Cancellable | None = None
 
     def note(self, socket_id: SocketId) -> None:
@@ -106,10 +113,12 @@ class Ticker:
         if not self._moved or self._timer is not None:
             return []
         now_s = self._clock.monotonic_s()
-        if now_s < self._due_s:
+        if now_s < self._due_s and not self._is_due:
             self._timer = self._clock.call_later(self._due_s - now_s, self._notify)
             return []
-        self._due_s = now_s + self._tick_s
+        self._is_due = False
+        is_on_time = abs(now_s - self._due_s) <= LATENESS * self._tick_s
+        self._due_s = (self._due_s if is_on_time else now_s) + self._tick_s
         moved = list(self._moved)
         self._moved.clear()
         return moved
@@ -130,7 +139,7 @@ class Ticker:
     def ticked(self) -> None:
         """The timer fired: what moved is due at the end of this turn."""
         self._timer = None
-        self._due_s = 0.0
+        self._is_due = True
 
     def stop(self) -> None:
         if self._timer is not None:

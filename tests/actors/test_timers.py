@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from actors.ids import RoomId, SocketId
 from actors.recovery import Grace
-from actors.timers import Graces, Ticker
+from actors.timers import LATENESS, Graces, Ticker
 from tests.actors.fakes import FakeClock, FakeEncoder, FakeOutlet, FakeRoster
 
 GRACE_S = 30.0
@@ -164,6 +164,35 @@ def test_moves_are_sent_once_a_tick_however_many_there_are() -> None:
     ticking.move(5.0)
     times = [at_s for at_s, _ in ticking.sent]
     assert times == pytest.approx([number * TICK_S for number in range(21)])
+
+
+@pytest.mark.rule("G7.2")
+def test_ticks_that_come_late_by_the_loop_do_not_put_off_the_next() -> None:
+    """On a loop that looks at the clock every 1.7 ms there are 20 a second all the same."""
+    ticking = Ticking()
+    looks = 6000
+    for look in range(looks):
+        ticking.clock.jump(look * 0.0017)
+        ticking.ticker.note(SocketId("A"))
+        ticking.turn()
+    assert len(ticking.sent) == pytest.approx(looks * 0.0017 / TICK_S, abs=1.5)
+
+
+@pytest.mark.rule("G7.2")
+@given(st.lists(st.floats(0, 0.2), max_size=60))
+def test_moves_are_told_no_closer_than_a_tick_less_its_lateness(gaps_s: list[float]) -> None:
+    """And no more of them in any time than there are ticks in it, and one."""
+    ticking = Ticking()
+    now_s = 0.0
+    for gap_s in gaps_s:
+        now_s += gap_s
+        ticking.clock.jump(now_s)
+        ticking.ticker.note(SocketId("A"))
+        ticking.turn()
+    times = [at_s for at_s, _ in ticking.sent]
+    for first, at_s in enumerate(times):
+        for ahead, later_s in enumerate(times[first + 1 :], 1):
+            assert later_s - at_s >= (ahead - LATENESS) * TICK_S - 1e-5
 
 
 @pytest.mark.rule("G7.1")

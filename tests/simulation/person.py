@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from actors.settings import Durability
-from tests.acceptance.held import Wrong, wrong_if
+from tests.acceptance.held import Wrong
 from tests.acceptance.mirror import Mirror, Seat, Violation
 from tests.simulation import promises
 from tests.simulation.declared import declared
@@ -97,7 +96,8 @@ class Person:
         """The newest request with an effect, on the connection before this one."""
         self._earlier: Asked | None = None
         """The same, where this connection goes on with the session of that one."""
-        self._moved_s: tuple[tuple[str, int, int], float] | None = None
+        self.moved_s: tuple[tuple[str, int, int], float] | None = None
+        """Where it last heard moves (room, epoch, connection), and when those were sent."""
         self._heard_of: dict[str, tuple[int, int]] = {}
         """Newest room message of each sender, and `gaps` at that moment."""
 
@@ -352,7 +352,7 @@ class Person:
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
         if kind == "playersMoved":
-            self._heard_moves(item, sent_s)
+            promises.moved(self, item, sent_s)
         elif kind == "roomClosed":
             promises.closed(self, item)
         elif kind == "roomMessage":
@@ -373,17 +373,6 @@ class Person:
                 self.last_move = None
         if self.mirror.seat is Seat.SEATED:
             self.heard_s = sent_s
-
-    def _heard_moves(self, item: dict[str, Any], sent_s: float) -> None:
-        """No room says them more often than once a tick."""
-        settings = self.world.settings
-        where = (item["roomId"], item["epoch"], self.connections)
-        before, self._moved_s = self._moved_s, (where, sent_s)
-        if before is None or before[0] != where or self.mirror.may_fall_behind:
-            return
-        if settings.durability is not Durability.JOURNAL:  # which says them when they are durable
-            early_s = before[1] + settings.tick_ms / 1000 - sent_s
-            wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
 
     def _heard_message(self, item: dict[str, Any]) -> None:
         sender, number = item["from"], item["data"]["n"]

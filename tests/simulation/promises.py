@@ -7,6 +7,7 @@ Written from the protocol page alone. `before` notes what is needed for that whe
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.settings import Durability
+from actors.timers import LATENESS
 from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Seat
 from tests.simulation.replies import GARBAGE, Asked
@@ -94,6 +95,18 @@ def updated(person: "Person", item: dict[str, Any]) -> None:
         known = person.mirror.players.get(player["socketId"], {})
         same = all(known.get(name) == player.get(name) for name in ("displayName", "attributes"))
         wrong_if(known and same, f"an update of {player['socketId']} that changes nothing")
+
+
+def moved(person: "Person", item: dict[str, Any], sent_s: float) -> None:
+    """No room says moves much more often than once a tick."""
+    settings = person.world.settings
+    where = (item["roomId"], item["epoch"], person.connections)
+    before, person.moved_s = person.moved_s, (where, sent_s)
+    if before is None or before[0] != where or person.mirror.may_fall_behind:
+        return
+    if settings.durability is not Durability.JOURNAL:  # which says them when they are durable
+        early_s = before[1] + (1 - LATENESS) * settings.tick_ms / 1000 - sent_s
+        wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
 
 
 def closed(person: "Person", item: dict[str, Any]) -> None:
