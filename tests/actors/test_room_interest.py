@@ -178,6 +178,9 @@ async def test_no_round_tells_of_who_has_left() -> None:
     await stage.pass_time(2 * FAR_S)
     assert b.take() == c.take() == []
     assert len(stage.clock.waiting()) == idle
+    grid = stage.room()._motions._interest
+    assert grid is not None
+    assert grid.socket_ids() == {"B", "C"}
 
 
 @pytest.mark.rule("G7.5", "G7.7")
@@ -216,9 +219,10 @@ async def test_who_hides_listens_around_the_place_where_it_joined() -> None:
 
 @pytest.mark.rule("G7.1", "G8.4")
 async def test_skipped_moves_are_caught_up_wherever_they_were() -> None:
-    """An outlet that skipped some is told all positions, of near and far."""
+    """An outlet that skipped some is told all positions, of near and far, and none that hides."""
     stage = Stage(**LARGE)
     a, b, c = await spread(stage, A=0, B=9, C=500)
+    await come(stage, "H", 9, hide_position=True)
     b.skips_moves = True
     await stage.turn(m.Move(a, 1.0, 0.0), m.Move(c, 501.0, 0.0))
     b.skips_moves = False
