@@ -163,6 +163,11 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class FarTick:
+    """Moves are due to those who are not near."""
+
+
+@dataclass(frozen=True, slots=True)
 class GraceEnded:
     """Somebody's grace may be over."""
 

@@ -23,7 +23,7 @@ from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, sum
 from actors.runtime import LoopActor, Mailbox
 from actors.seating import HANDLERS, Seating
 from actors.self_check import Suspicion, breaches
-from actors.timers import Graces, Ticker
+from actors.timers import Graces
 from actors.turn import OweAnswer, Turn
 
 
@@ -67,8 +67,8 @@ class RoomActor(LoopActor):
         self._expired = begun.expired
         self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
         self._publication = Publication(self.state, self.members, ports)
-        self._motions = Motions(self.state, self.members, ports)
-        self._ticker = Ticker(clock, settings.tick_ms / 1000, lambda: self.mailbox.tell(m.Tick()))
+        self._motions = Motions(self.state, self.members, ports, lambda: self.mailbox)
+        self._ticker = self._motions.ticker
         self._graces = Graces(
             clock,
             settings.resume_grace_s,
@@ -157,10 +157,9 @@ class RoomActor(LoopActor):
         self._handled.clear()
         if not self._turn.is_empty():
             self._publish()
-        if moved:
-            self._motions.publish(moved)
-            if not self._ports.ledger.commits_first:
-                self._keeping.moved()
+        self._motions.publish(moved)
+        if moved and not self._ports.ledger.commits_first:
+            self._keeping.moved()
         self.mailbox.patient = self._ticker.is_waiting
         laggards = self._seating.laggards
         while laggards:
@@ -181,7 +180,7 @@ class RoomActor(LoopActor):
     def on_stop(self) -> None:
         self._stop_timers()
         # They point back here: without this a reaped room would wait for the garbage collector.
-        del self._seating, self._ticker, self._graces, self._keeping, self._recorder
+        del self._seating, self._ticker, self._graces, self._keeping, self._recorder, self._motions
 
     def on_failure(
         self,
@@ -207,8 +206,8 @@ class RoomActor(LoopActor):
 
     def _on_own(self, message: Any) -> Any:
         match message:
-            case m.Tick():
-                self._ticker.ticked()
+            case m.Tick() | m.FarTick():
+                self._motions.ticked(message)
             case m.SelfCheck(again):
                 self._recorder.check(message, self._ports.clock.monotonic_s())
                 # At the turn's end, when nobody is owed an answer.
@@ -372,6 +371,7 @@ class RoomActor(LoopActor):
         if ledger.keeps and turn.is_kept() and not (ledger.commits_first or turn.urgent):
             self._publication.stamp = self._keeping.note()
         self._checkpoint.advance(turn.changes)
+        self._motions.follow(turn.changes)
         turn.changes.clear()
         turn.before.clear()
         self._publication.publish(turn)
@@ -392,7 +392,7 @@ class RoomActor(LoopActor):
 
     def _stop_timers(self) -> None:
         self.mailbox.patient = False
-        self._ticker.stop()
+        self._motions.stop()
         self._graces.stop()
         if self._check_timer is not None:
             self._check_timer.cancel()

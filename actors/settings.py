@@ -119,6 +119,11 @@ class Settings:
         0.01, 365 * _DAY_S)] = 300
     tick_ms: Annotated[int, Rule(_R, "how often moves are sent; 0: whenever there are some",
         0, 10_000)] = 50
+    interest_radius: Annotated[float, Rule(_R, "moves within this, in coordinates, are sent with "
+        "every tick, others with interest_far_ms; 0 sends all with every tick",
+        0, 1_000_000_000)] = 0
+    interest_far_ms: Annotated[int, Rule(_R, "how often moves from beyond interest_radius are sent",
+        1, 60_000)] = 1000
     rooms_max: Annotated[int, Rule(_R, "rooms at one time; beyond: unavailable",
         1, 100_000_000)] = 250_000
     join_timeout_s: Annotated[float, Rule(_R, "a join that waits longer for its room: unavailable",

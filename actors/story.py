@@ -25,6 +25,8 @@ _SETTINGS: Final = (
     "durability",
     "history_bytes_max",
     "history_events_max",
+    "interest_far_ms",
+    "interest_radius",
     "one_session_per_user",
     "players_max",
     "recorder_inputs_max",

@@ -1,6 +1,7 @@
-"""What a room waits for: ends of graces, and the next tick of moves. One timer each, at most.
+"""What a room waits for: ends of graces, the next tick of moves, the next round to those who are
+far. One timer each, at most.
 
-Owns order and bounds of the waiting; the room decides what happens then. Both post a message to
+Owns order and bounds of the waiting; the room decides what happens then. All post a message to
 the room's own mailbox, so that nothing happens outside a turn.
 """
 
@@ -136,10 +137,61 @@ class Ticker:
         """A timer runs: there will be a turn when the tick is due."""
         return self._timer is not None
 
+    @property
+    def due_s(self) -> float:
+        """From when on moves may be sent, monotonic."""
+        return self._due_s
+
+    def told(self, now_s: float) -> None:
+        """Positions were sent although nobody had moved: the next ones wait for a tick from now."""
+        self._is_due = False
+        self._due_s = now_s + self._tick_s
+
     def ticked(self) -> None:
         """The timer fired: what moved is due at the end of this turn."""
         self._timer = None
         self._is_due = True
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Rounds:
+    """When everybody is told of whoever moved: at most once in `every_s`. The first round after a
+    quiet moment is due at once; the timer runs only while something waits for the next one.
+    """
+
+    __slots__ = ("_clock", "_due_s", "_every_s", "_notify", "_timer", "is_woken")
+
+    def __init__(self, clock: Clock, every_s: float, notify: Callable[[], object]) -> None:
+        self._clock: Final = clock
+        self._every_s: Final = every_s
+        self._notify: Final = notify
+        self._due_s = 0.0
+        self._timer: Cancellable | None = None
+        self.is_woken = False
+        """The timer fired, and the turn has not ended since."""
+
+    def is_due(self, now_s: float) -> bool:
+        return now_s >= self._due_s
+
+    def begin(self, now_s: float) -> None:
+        """All are told now, and nothing waits."""
+        self._due_s = now_s + self._every_s
+        self.stop()
+
+    def wait(self, earliest_s: float, now_s: float) -> None:
+        """Something waits for the next round, which does not come before `earliest_s`."""
+        if self._timer is None:
+            delay_s = wait_s(max(self._due_s, earliest_s), now_s)
+            self._timer = self._clock.call_later(delay_s, self._notify)
+
+    def ticked(self) -> None:
+        """The timer fired: the round comes at the end of this turn, or waits on."""
+        self.stop()
+        self.is_woken = True
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -134,3 +134,47 @@ async def test_both_forms_tell_the_same_moves_and_a_session_may_change_its_form(
         await ann.tell("move", x=3, y=4, sequenceId=SILENT)
         await sees(bob, ann, 3, 4)
         assert any("playersMoved" in text for text in bob.link.frames)
+
+
+@pytest.mark.rule("G7.7", "G7.8", "G7.9", "G7.10")
+async def test_in_a_large_room_the_near_see_each_move_and_all_see_the_last(room: str) -> None:
+    """Two are together and one is far away. One of the two wanders, and then goes to the third,
+    which sees it there with the first frame that tells of it; in the end all are right everywhere.
+    """
+    with running(**GENEROUS, tick_ms=10, interest_radius=50, interest_far_ms=60_000) as server:
+        async with seated(server, room, 3) as (ann, bob, cid):
+            # Quiet so far: this one goes to everybody, and the next such frame is a minute away.
+            await cid.tell("move", x=1e6, y=0)
+            for watcher in (ann, bob, cid):
+                await sees(watcher, cid, 1e6, 0)
+            for step in range(1, 11):
+                await ann.tell("move", x=step, y=-step)
+                await sees(bob, ann, step, -step)
+                await sees(ann, ann, step, -step)
+            assert cid.mirror.position(ann.mirror.socket_id) == (0, 0)
+            await cid.tell("move", x=1e6 + 1, y=0)
+            await sees(cid, cid, 1e6 + 1, 0)
+            await ann.tell("move", x=1e6 + 2, y=1)
+            await sees(bob, ann, 1e6 + 2, 1)
+            await sees(cid, ann, 1e6 + 2, 1)
+            await sees(ann, cid, 1e6 + 1, 0)
+            heard = [
+                move for o in cid.link.objects if o["type"] == "playersMoved" for move in o["moves"]
+            ]
+            assert [move[1:] for move in heard if move[0] == ann.mirror.socket_id] == [[1e6 + 2, 1]]
+
+
+@pytest.mark.rule("G7.1", "G7.10")
+async def test_in_a_large_room_everybody_is_right_in_the_end(room: str) -> None:
+    """Each on a place of its own, far from all others: rounds alone tell of them."""
+    with running(**GENEROUS, tick_ms=10, interest_radius=1, interest_far_ms=50) as server:
+        async with seated(server, room, 5) as crowd:
+
+            async def wander(client: Client, row: int) -> None:
+                for n in range(50):
+                    await client.tell("move", x=100 * n, y=1000 * row, sequenceId=SILENT)
+
+            await asyncio.gather(*[wander(client, row) for row, client in enumerate(crowd)])
+            for watcher in crowd:
+                for row, mover in enumerate(crowd):
+                    await sees(watcher, mover, 4900, 1000 * row)

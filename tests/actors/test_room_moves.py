@@ -179,7 +179,7 @@ async def test_a_move_keeps_the_player_seen_and_the_room_active() -> None:
     assert state.players[SocketId("A")].motion.last_seen_ms == stage.clock.now_ms()
 
 
-@pytest.mark.rule("G7.7")
+@pytest.mark.rule("G7.12")
 async def test_without_a_tick_each_turn_tells_its_moves_at_its_end() -> None:
     """Those of one turn together, the last one of each; no timer runs."""
     stage = Stage(tick_ms=0)

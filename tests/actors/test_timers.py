@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from actors.ids import RoomId, SocketId
 from actors.recovery import Grace
-from actors.timers import LATENESS, Graces, Ticker
+from actors.timers import LATENESS, Graces, Rounds, Ticker
 from tests.actors.fakes import FakeClock, FakeEncoder, FakeOutlet, FakeRoster
 
 GRACE_S = 30.0
@@ -232,3 +232,43 @@ def test_a_stopped_ticker_ticks_no_more() -> None:
     ticking.ticker.stop()
     assert ticking.clock.waiting() == []
     assert not ticking.ticker.is_waiting
+
+
+# -- rounds
+
+
+@pytest.mark.rule("G7.10")
+def test_a_round_waits_for_its_time_with_one_timer_and_needs_none_after_it() -> None:
+    """However often something waits for it; the first one is due at once."""
+    clock, fired = FakeClock(), []
+    rounds = Rounds(clock, 1.0, lambda: fired.append(clock.monotonic_s()))
+    assert rounds.is_due(0.0)
+    rounds.begin(0.0)
+    assert not rounds.is_due(0.999)
+    assert clock.waiting() == []
+    rounds.wait(0.05, 0.0)
+    clock.jump(0.05)
+    rounds.wait(0.1, 0.05)
+    assert clock.waiting() == [1.0]
+    clock.jump(0.5)
+    rounds.begin(0.5)  # it came with a tick
+    assert clock.waiting() == []
+    rounds.wait(2.0, 0.5)
+    assert clock.waiting() == [2.0], "not before the tick allows it"
+    clock.jump(3.0)
+    rounds.ticked()
+    assert (fired, rounds.is_woken, clock.waiting()) == ([2.0], True, [])
+
+
+def test_stopped_rounds_wake_nobody() -> None:
+    """A room that ended or failed leaves no timer behind; a late call of one changes nothing."""
+    clock = FakeClock()
+    rounds = Rounds(clock, 1.0, lambda: None)
+    rounds.begin(0.0)
+    rounds.wait(0.0, 0.0)
+    rounds.stop()
+    rounds.stop()
+    assert clock.waiting() == []
+    rounds.wait(0.0, 0.0)
+    rounds.ticked()  # a message of the room before
+    assert clock.waiting() == []

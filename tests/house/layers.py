@@ -10,6 +10,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # PURE: facts and rules as plain data.
     (
         "actors.history",
+        "actors.interest",
         "actors.keys",
         "actors.permissions",
         "actors.privacy",
@@ -151,6 +152,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.errors": frozenset(),
     "actors.history": frozenset(),
     "actors.ids": frozenset(),
+    "actors.interest": frozenset(),
     "actors.keeping": frozenset(),
     "actors.keys": frozenset(),
     "actors.members": frozenset(),

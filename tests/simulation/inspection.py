@@ -217,6 +217,8 @@ class Inspection:
                 shown = mirror.position(mirror.socket_id)
                 moved = move is None or shown is None or shown == move
                 assert moved, f"{person.name} made the move {move}, and is at {shown}"
+            grid = room._motions._interest
+            assert grid is None or grid.socket_ids() == truth.keys(), f"{room_id}: a wrong grid"
             claims = room._ports.roster.claims(room_id)
             found = breaches(room.state, room.members, claims)
             assert not found, f"{room_id}: {found}"

@@ -5,6 +5,7 @@ that was begun ends; then everybody joins, and all must agree. The first broken 
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,9 +15,13 @@ from tests.simulation import deeds
 from tests.simulation.faults import Fuse, flammable
 from tests.simulation.inspection import Inspection
 from tests.simulation.loop import SimulatedLoop, run
+from tests.simulation.person import Person
+from tests.simulation.promises import UNLIMITED
 from tests.simulation.story import FAULTS, Story, passing
 from tests.simulation.world import World
 
+STEP_S: Final = 0.1
+"""Longer than a move is under way in peace, beside its tick."""
 UPS_AND_DOWNS_S: Final = 45.0
 """The longest that the server is away, and a little."""
 
@@ -163,11 +168,42 @@ async def _reunion(world: World, inspection: Inspection) -> None:
         for person in world.people[:most]:
             person.ask(kind, **fields)
         await _settle(world, 1.0)
+    at_once = world.settings.messages_per_s >= UNLIMITED  # else a move may wait for its turn
+    if world.settings.interest_radius and most > 1 and at_once:
+        await _walk(world, world.people[:most])
+    if world.settings.interest_radius:
+        await _settle(world, world.settings.interest_far_ms / 1000 + 1.0)
     for person in world.people[:most]:
         seated = person.mirror.room_id == "reunion"
         assert seated, f"{person.name} could not join when all was well"
         assert person.mirror.own["displayName"] == "here", f"{person.name} was not updated"
     inspection.agree()
+
+
+async def _walk(world: World, people: Sequence[Person]) -> None:
+    """Everybody is in one place. One goes far away, and on; another follows. Whoever is near sees
+    each step before the next one, all others may.
+    """
+    first, second = people[:2]
+    far = 50 * world.settings.interest_radius
+
+    async def step(walker: Person, x: float, *watchers: Person) -> None:
+        walker.ask("move", x=x, y=2)
+        await _settle(world, world.settings.tick_ms / 1000 + STEP_S)
+        for each in (walker, *watchers):
+            _sees(each, walker, x)
+
+    await step(first, 3, *people)
+    await step(first, far, *people)
+    await step(first, far + 1)
+    await step(second, far + 2, *people)
+    _sees(second, first, far + 1)
+    await step(first, far + 3, second)
+
+
+def _sees(watcher: Person, walker: Person, x: float) -> None:
+    at = watcher.mirror.position(walker.mirror.socket_id)
+    assert at == (x, 2), f"{watcher.name} is near {walker.name}, at {x}, and sees it at {at}"
 
 
 async def _settle(world: World, seconds: float) -> None:

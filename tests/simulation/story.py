@@ -188,7 +188,7 @@ def make(seed: str, steps: int = STEPS) -> Story:
         )
         for kind in rng.choices(kinds, often, k=steps)
     )
-    return Story(seed, people, _rules_of_the_house(rng), told)
+    return Story(seed, people, _rules_of_the_house(rng) | _distances(seed), told)
 
 
 def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
@@ -215,4 +215,13 @@ def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
         "backlog_frames_max": rng.choice([2, 64]),
         "flush_ms": rng.choice([1, 50, 400]),
         "tick_ms": rng.choice([5, 50]),
+    }
+
+
+def _distances(seed: str) -> dict[str, Any]:
+    """How far moves are told. With dice of its own: all else of a seed is older."""
+    rng = random.Random(f"{seed}/interest")
+    return {
+        "interest_radius": rng.choice([0, 0, 0, 100]),
+        "interest_far_ms": rng.choice([200, 1000, 3000]),
     }
