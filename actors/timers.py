@@ -87,14 +87,17 @@ class Ticker:
     tick only bounds how often a room sends.
     """
 
-    __slots__ = ("_clock", "_due_s", "_moved", "_notify", "_tick_s", "_timer")
+    __slots__ = ("_clock", "_moved", "_notify", "_tick_s", "_timer", "due_s")
 
-    def __init__(self, clock: Clock, tick_s: float, notify: Callable[[], object]) -> None:
+    def __init__(
+        self, clock: Clock, tick_s: float, notify: Callable[[], object], due_s: float = 0.0
+    ) -> None:
         self._clock: Final = clock
         self._tick_s: Final = tick_s
         self._notify: Final = notify
         self._moved: dict[SocketId, None] = {}
-        self._due_s = 0.0
+        self.due_s = due_s
+        """Until then nothing is due, monotonic."""
         self._timer: Cancellable | None = None
 
     def note(self, socket_id: SocketId) -> None:
@@ -106,10 +109,10 @@ class Ticker:
         if not self._moved or self._timer is not None:
             return []
         now_s = self._clock.monotonic_s()
-        if now_s < self._due_s:
-            self._timer = self._clock.call_later(self._due_s - now_s, self._notify)
+        if now_s < self.due_s:
+            self._timer = self._clock.call_later(self.due_s - now_s, self._notify)
             return []
-        self._due_s = now_s + self._tick_s
+        self.due_s = now_s + self._tick_s
         moved = list(self._moved)
         self._moved.clear()
         return moved
@@ -130,7 +133,7 @@ class Ticker:
     def ticked(self) -> None:
         """The timer fired: what moved is due at the end of this turn."""
         self._timer = None
-        self._due_s = 0.0
+        self.due_s = 0.0
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What actors need from outside, and the kind of actor they are.
     (
         "actors.futures",
+        "actors.mailbox",
         "actors.ports",
         "actors.runtime",
         "actors.stores",
@@ -61,7 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.turn",
     ),
     # The actors.
-    ("actors.room", "actors.registry"),
+    ("actors.registry", "actors.room", "actors.room_parts"),
     # The wire: bytes to values and back, what is allowed of them, and who may come in.
     (
         "transport.admission",
@@ -102,7 +103,13 @@ HOMES: dict[str, frozenset[str]] = {
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
     "pykka": frozenset(
-        {"actors.futures", "actors.recordings", "actors.runtime", "actors.stores.keeper"}
+        {
+            "actors.futures",
+            "actors.mailbox",
+            "actors.recordings",
+            "actors.runtime",
+            "actors.stores.keeper",
+        }
     ),
     "structlog": frozenset({"transport.log"}),
     "uvloop": frozenset({"transport.app"}),

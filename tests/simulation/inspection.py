@@ -148,10 +148,13 @@ class Inspection:
 
     def _look_at_room(self, room: RoomActor) -> None:
         settings = self._world.settings
-        history = room._publication._history
-        entries = len(history._entries or ())
-        assert entries <= settings.history_events_max, "history without an end"
-        assert history._bytes <= settings.history_bytes_max, "history without an end"
+        if room.is_folded():
+            assert not room.state.players, "folded, and somebody is there"
+        else:
+            history = room._publication._history
+            entries = len(history._entries or ())
+            assert entries <= settings.history_events_max, "history without an end"
+            assert history._bytes <= settings.history_bytes_max, "history without an end"
         returns = self._world.deaths > 0  # whoever comes back after a restart always fits
         most = settings.players_max + returns * len(self._world.people)
         assert len(room.state.players) <= most, "more players than allowed"
