@@ -88,6 +88,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.metrics",
         "transport.moves",
         "transport.outbox",
+        "transport.phase",
         "transport.replies",
         "transport.seat",
         "transport.session",
