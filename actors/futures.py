@@ -1,22 +1,39 @@
-"""Answers to come, for threads and for the loop alike. With runtime.py, all that imports pykka."""
+"""Answers to come, for threads and for the loop alike. With runtime.py and mailbox.py,
+all of the rooms that imports pykka.
+"""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import pykka
 from pykka import Timeout
 
+_numbers: Final = itertools.count(1)
+
 
 class StopFlag:
-    """The part of `threading.Event` that pykka uses; a real one is made only for who waits."""
+    """The part of `threading.Event` that pykka uses; a real one is made only for who waits, and so
+    is the name of the actor whose flag it is.
+    """
 
-    __slots__ = ("_event", "_set")
+    __slots__ = ("_event", "_set", "_urn")
 
     def __init__(self) -> None:
         self._set = False
         self._event: threading.Event | None = None
+        self._urn: str | None = None
+
+    @property
+    def urn(self) -> str:
+        """The actor's, the same for all who ask, since its refs know this flag, too; another than
+        that of any actor of this process.
+        """
+        if self._urn is None:
+            self._urn = f"urn:vaultmeet:actor:{next(_numbers)}"
+        return self._urn
 
     def is_set(self) -> bool:
         return self._set

@@ -27,11 +27,13 @@ UNAWAITED: Final = (m.Lost, m.Heard, m.Drained, m.Leave, m.Kick)
 
 
 class Keeping:
-    """`save_positions` is what the ledger calls for a room that moved."""
+    """`save_positions` is what the ledger calls for a room that moved. `whole_due`: the next record
+    has to say all of the room, since the store does not know of it, or of something else.
+    """
 
     __slots__ = (
         "_ledger", "_members", "_moved", "_retry_after_ms", "_save_positions", "_state", "_turn",
-        "_whole_due",
+        "whole_due",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +43,8 @@ class Keeping:
         turn: Turn,
         ports: Ports,
         save_positions: Callable[[], object],
+        *,
+        whole_due: bool = True,
     ) -> None:
         self._state: Final = state
         self._members: Final = members
@@ -48,7 +52,7 @@ class Keeping:
         self._ledger: Final = ports.ledger
         self._retry_after_ms: Final = round(ports.settings.store_retry_s * 1000)
         self._save_positions: Final = save_positions
-        self._whole_due = True
+        self.whole_due = whole_due
         self._moved = False
 
     def must_commit(self, moved: bool, moving: bool) -> bool:
@@ -79,13 +83,13 @@ class Keeping:
     def note_positions(self) -> None:
         """Keep where everybody is."""
         self._moved = False
-        if not self._whole_due and self._state.players:
+        if not self.whole_due and self._state.players:
             self._ledger.note(self._delta({}, self._spots(self._state.players)))
 
     def note_end(self) -> None:
         """The room is empty, and ends."""
-        if self._ledger.keeps and not self._whole_due:
-            self._whole_due = True
+        if self._ledger.keeps and not self.whole_due:
+            self.whole_due = True
             self._ledger.note(self._record(()))
 
     def undo(
@@ -117,7 +121,7 @@ class Keeping:
         turn.items.clear()
         turn.facts.clear()
         turn.told()
-        self._whole_due = True
+        self.whole_due = True
         self.note()  # for the case that it became durable all the same
         return [
             message
@@ -147,7 +151,7 @@ class Keeping:
         state, members, turn = self._state, self._members, self._turn
         players = state.players
         too_many = 2 * len(players) + _SPARE_ROWS
-        if self._whole_due or self._ledger.rows_waiting(state.room_id) > too_many:
+        if self.whole_due or self._ledger.rows_waiting(state.room_id) > too_many:
             rows: dict[SocketId, Row | None] = {
                 socket_id: _row(player, members[socket_id])
                 for socket_id, player in players.items()
@@ -164,7 +168,7 @@ class Keeping:
                 player = players.get(socket_id)
                 rows[socket_id] = None if player is None else _row(player, members[socket_id])
             record = self._delta(rows, self._spots(moved) if moved else {})
-        self._whole_due = False
+        self.whole_due = False
         if turn.recalled:
             record.recalled = tuple(key for key in turn.recalled if key in record.rows)
             for socket_id in record.recalled:

@@ -18,12 +18,13 @@ from actors.interest import Interest
 from actors.members import Hearing, Member
 from actors.ports import Ports
 from actors.room_state import Change, EventKind, Player, RoomState
-from actors.runtime import Mailbox
 from actors.timers import Rounds, Ticker
 
 
 class Motions:
-    """Publishes the moves of one room in one epoch. `mailbox` is the room's own, once it has it."""
+    """Publishes the moves of one room in one epoch. `post` tells the room itself something; until
+    `tick_due_s` (monotonic) no tick is due.
+    """
 
     __slots__ = ("_interest", "_members", "_ports", "_rounds", "_state", "ticker")
 
@@ -32,19 +33,20 @@ class Motions:
         state: RoomState,
         members: dict[SocketId, Member],
         ports: Ports,
-        mailbox: Callable[[], Mailbox],
+        post: Callable[[object], object],
+        tick_due_s: float = 0.0,
     ) -> None:
         clock, settings = ports.clock, ports.settings
         self._state = state
         self._members = members
         self._ports = ports
         tick_s = settings.tick_ms / 1000
-        self.ticker: Final = Ticker(clock, tick_s, lambda: mailbox().tell(m.Tick()))
+        self.ticker: Final = Ticker(clock, tick_s, lambda: post(m.Tick()), tick_due_s)
         self._rounds: Rounds | None = None
         self._interest: Interest | None = None  # from the first round on
         if settings.interest_radius > 0:
             every_s = settings.interest_far_ms / 1000
-            self._rounds = Rounds(clock, every_s, lambda: mailbox().tell(m.FarTick()))
+            self._rounds = Rounds(clock, every_s, lambda: post(m.FarTick()))
 
     def publish(self, moved: Collection[SocketId]) -> None:
         """The newest positions of `moved` to all who hear everything, or to those of them who are

@@ -46,7 +46,13 @@ class Publication:
         "last_validated_ms", "mistaken", "stamp",
     )  # fmt: skip
 
-    def __init__(self, state: RoomState, members: dict[SocketId, Member], ports: Ports) -> None:
+    def __init__(
+        self,
+        state: RoomState,
+        members: dict[SocketId, Member],
+        ports: Ports,
+        last_validated_ms: int,
+    ) -> None:
         self._state = state
         self._members = members
         self._ports = ports
@@ -56,7 +62,7 @@ class Publication:
         )
         self._view: StateView | None = None
         self._encoded: bytes | None = None
-        self.last_validated_ms = ports.clock.now_ms()
+        self.last_validated_ms = last_validated_ms
         self.stamp: Stamp = LONG_KEPT
         """Of whoever is seated by what is published now."""
         self.mistaken: tuple[SocketId, Claim, Verdict] | None = None

@@ -72,6 +72,8 @@ class Record:
                 rows.pop(socket_id, None)
             else:
                 rows[socket_id] = row
+        if not rows:
+            rows.clear()  # else the space of those who were there stays
         for socket_id, spot in newer.spots.items():
             if not self.whole or socket_id in rows:
                 spots[socket_id] = spot

@@ -7,96 +7,29 @@ the actor fails, and its supervisor starts a successor on the same mailbox (reco
 """
 
 from types import TracebackType
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from actors import messages as m
 from actors.errors import Refusal
-from actors.ids import RoomId, SocketId
-from actors.keeping import UNAWAITED, Keeping, beginning, report_expired
-from actors.motion import Motions
-from actors.ports import Cancellable, Ports, Refused
-from actors.publication import Publication
+from actors.ids import SocketId
+from actors.keeping import UNAWAITED, report_expired
+from actors.ports import Refused
 from actors.reconciling import reconcile
-from actors.recorder import recorder_of
-from actors.records import Record
 from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
-from actors.runtime import LoopActor, Mailbox
-from actors.seating import HANDLERS, Seating
-from actors.self_check import Suspicion, breaches
-from actors.timers import Graces
-from actors.turn import OweAnswer, Turn
+from actors.room_parts import RoomParts
+from actors.seating import HANDLERS
+from actors.self_check import breaches
+from actors.turn import OweAnswer
 
 
-class RoomActor(LoopActor):
+class RoomActor(RoomParts):
     """`registry` is the mailbox of the supervisor: it hears of emptiness, ends and failures.
 
     With `wreckage` this is the successor of a room that failed, on the message `poison`; with
     `stored` it comes back from the store.
     """
 
-    __slots__ = (
-        "_check_due", "_check_timer", "_checkpoint", "_counted", "_expired", "_failed", "_graces",
-        "_handled", "_keeping", "_mark", "_motions", "_moved", "_movers", "_poison", "_ports",
-        "_publication", "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion",
-        "_ticker", "_turn", "_was_undone", "_wreckage", "members", "room_id", "state",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        room_id: RoomId,
-        epoch: int,
-        ports: Ports,
-        registry: Mailbox,
-        wreckage: Wreckage | None = None,
-        poison: object = None,
-        stored: Record | None = None,
-    ) -> None:
-        super().__init__()
-        settings = ports.settings
-        clock = ports.clock
-        self.turn_messages_max = settings.turn_messages_max
-        self.room_id: Final = room_id
-        self._ports: Final = ports
-        self._registry: Final = registry
-        self._wreckage = wreckage
-        self._poison = poison
-        self._turn = wreckage.turn if wreckage else Turn()
-        begun = beginning(room_id, epoch, ports, wreckage, stored)
-        self.state: Final = begun.state
-        self.members: Final = begun.members
-        self._expired = begun.expired
-        self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
-        self._publication = Publication(self.state, self.members, ports)
-        self._motions = Motions(self.state, self.members, ports, lambda: self.mailbox)
-        self._ticker = self._motions.ticker
-        self._graces = Graces(
-            clock,
-            settings.resume_grace_s,
-            lambda: self.mailbox.tell(m.GraceEnded()),
-            begun.graces,
-        )
-        self._seating = Seating(
-            self.state,
-            self.members,
-            self._turn,
-            ports,
-            self._graces,
-            self._ticker,
-            list(wreckage.operations) if wreckage else [],
-        )
-        self._keeping = Keeping(self.state, self.members, self._turn, ports, self._save_positions)
-        self._mark = self._turn.mark()
-        self._counted = wreckage.counted if wreckage else 0
-        self._moved: list[SocketId] = []  # of a turn that is being committed
-        self._handled: list[Any] = []  # what has to happen also where the turn is undone
-        self._was_undone = False  # the last commit failed: losses may wait for the next one
-        self._check_timer: Cancellable | None = None
-        self._check_due = False
-        self._suspicion = Suspicion()
-        self._recorder = recorder_of(ports, self.state, self.members, self._graces)
-        self._movers: Final = self._recorder.movers
-        self._reported_empty = False
-        self._failed = False
+    __slots__ = ()
 
     # -- the actor
 
@@ -110,7 +43,7 @@ class RoomActor(LoopActor):
             return
         self._count()
         self._begin_recording()
-        expired, self._expired = self._expired, []
+        expired, self._expired = self._expired, ()
         if expired:
             report_expired(expired, self.state, self._ports)
             self._keeping.note()
@@ -151,6 +84,8 @@ class RoomActor(LoopActor):
             self._commit()
         else:
             self._tell(moved)
+            if not self.state.players and self._is_quiet():
+                self._fold()
 
     def _tell(self, moved: list[SocketId]) -> None:
         """Say what the turn holds, and where those are who `moved`."""
@@ -170,7 +105,7 @@ class RoomActor(LoopActor):
             self._reported_empty = False
             if self._check_timer is None:
                 self._check_timer = self._ports.clock.call_later(
-                    self._ports.settings.self_check_s, lambda: self.mailbox.tell(m.SelfCheck())
+                    self._ports.settings.self_check_s, self._ask_check
                 )
         elif not self._reported_empty:
             self._reported_empty = True
@@ -179,8 +114,7 @@ class RoomActor(LoopActor):
 
     def on_stop(self) -> None:
         self._stop_timers()
-        # They point back here: without this a reaped room would wait for the garbage collector.
-        del self._seating, self._ticker, self._graces, self._keeping, self._recorder, self._motions
+        self._drop_parts()
 
     def on_failure(
         self,
@@ -311,10 +245,6 @@ class RoomActor(LoopActor):
 
     # -- what the flight recorder has
 
-    def _begin_recording(self) -> None:
-        checks = self._suspicion.asked(), self._check_due, self._was_undone
-        self._recorder.begin(checks, self._ports.clock)
-
     def _record(self) -> None:
         """All is told: write out what somebody is wrong about, and begin anew in good time."""
         mistaken, self._publication.mistaken = self._publication.mistaken, None
@@ -360,10 +290,6 @@ class RoomActor(LoopActor):
             # does not share its fate.
             self.mailbox.put_back(again)
 
-    def _save_positions(self) -> None:  # called by the ledger, between turns
-        if not self.actor_stopped.is_set():
-            self._keeping.note_positions()
-
     # -- inside
 
     def _publish(self) -> None:
@@ -389,10 +315,3 @@ class RoomActor(LoopActor):
     def _count(self) -> None:
         before, self._counted = self._counted, len(self.state.players)
         self._ports.census.players += self._counted - before
-
-    def _stop_timers(self) -> None:
-        self.mailbox.patient = False
-        self._motions.stop()
-        self._graces.stop()
-        if self._check_timer is not None:
-            self._check_timer.cancel()

@@ -113,6 +113,11 @@ class RoomState:
     list insertion; `take_events` is O(n) per event for its checksum.
     """
 
+    __slots__ = (
+        "_lines", "_numbers", "_open", "_order", "_sealed", "connected_count", "created_at_ms",
+        "epoch", "last_activity_ms", "players", "players_max", "room_id", "version",
+    )  # fmt: skip
+
     def __init__(self, room_id: RoomId, epoch: int, created_at_ms: int, players_max: int) -> None:
         self.room_id: Final = room_id
         self.epoch: Final = epoch
@@ -233,6 +238,14 @@ class RoomState:
         self._lines = [players[socket_id].line() for socket_id in self._order]
         self._open.clear()
         self._sealed.clear()
+
+    def shrink(self) -> None:
+        """Give back the space of those who were here. Nobody may be here now."""
+        assert not self.players
+        self.players.clear()
+        self._numbers = None
+        self._order.clear()
+        self._lines.clear()
 
     # -- what a turn publishes
 

@@ -1,4 +1,5 @@
-"""Actors whose mailbox the event loop drains. With futures.py, the only file that imports pykka.
+"""Actors whose mailbox the event loop drains. With futures.py and mailbox.py,
+all of the rooms that imports pykka.
 
 Owns the seam between pykka and asyncio: a `LoopActor` is a pykka actor without a thread. Its
 mailbox schedules its own drain on the loop, a bounded number of messages at a time, so that a
@@ -11,20 +12,24 @@ behave as pykka's documentation says, with these additions:
 - a mailbox can pause: all waits, in order, until it goes on, with one message in front of the rest.
 - an actor may `postpone` the message that it is handling: the turn ends, and the next one begins
   with it.
+- an actor may `rest` at the end of a turn: the next one begins with `on_wake`.
+- what few actors are ever asked for costs nothing before: a ref is made for whoever asks for one,
+  and is equal to all others of its actor; so is the actor's URN.
 - loop actors are not in `pykka.ActorRegistry`, whose locked list makes each stop O(n); whoever
   starts them stops them.
 
-    created -> started -> stopped            (stop, or a failure that nobody supervises)
+    created -> started <-> resting
+                  |-----> stopped            (stop, or a failure that nobody supervises)
                   `-----> failed             (the mailbox is kept for a successor)
 """
 
-import asyncio
 import logging
 import sys
 import threading
+import weakref
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import pykka
 from pykka import ActorDeadError, ActorRef, Timeout
@@ -32,144 +37,12 @@ from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 from actors.futures import LoopFuture, StopFlag, on_a_loop
+from actors.mailbox import Mailbox
 
 __all__ = ["ActorDeadError", "LoopActor", "LoopActorRef", "LoopFuture", "Mailbox", "Timeout"]
 
 A = TypeVar("A", bound="LoopActor")
 logger = logging.getLogger("pykka")
-
-
-class Mailbox:
-    """What waits for one actor. Bounded by `limit`; drained by the loop it was made on.
-
-    `put` is pykka's door and always takes (an answer or a stop must get through); `offer` is the
-    one for messages that may be refused. It outlives its actor until it is closed.
-    """
-
-    __slots__ = (
-        "_closed", "_loop", "_owner", "_paused", "_queue", "_scheduled", "_thread_id", "limit",
-        "patient",
-    )  # fmt: skip
-
-    def __init__(self, limit: int = 65_536) -> None:
-        self._loop: Final = asyncio.get_running_loop()
-        self._thread_id: Final = threading.get_ident()
-        # Bare messages, and envelopes where pykka's own ref put them.
-        self._queue: list[Any] = []
-        self._owner: LoopActor | None = None
-        self._scheduled = False
-        self._closed = False
-        self._paused = False
-        self.limit = limit
-        self.patient = False
-        """Set by an owner that will wake anyway soon: what is offered `lazily` waits for that."""
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    def offer(self, message: object) -> bool:
-        """Queue a message that nobody awaits. False when closed or full; loop's thread only."""
-        if self._closed or len(self._queue) >= self.limit:
-            return False
-        self._queue.append(message)
-        if not self._scheduled:
-            self._schedule()
-        return True
-
-    def offer_lazily(self, message: object) -> bool:
-        """As `offer`, but a patient owner is not woken for it. The order stays."""
-        if self._closed or len(self._queue) >= self.limit:
-            return False
-        self._queue.append(message)
-        if not (self._scheduled or (self.patient and len(self._queue) < self.limit // 2)):
-            self._schedule()
-        return True
-
-    def tell(self, message: object) -> None:
-        """Queue a message that must not be refused, whatever the limit; loop's thread only."""
-        self.put(Envelope(message))
-
-    def is_closed(self) -> bool:
-        """It takes nothing any more."""
-        return self._closed
-
-    def put(self, envelope: Envelope[Any], /) -> None:
-        """From any thread. To a closed mailbox: the asker gets ActorDeadError, a tell vanishes."""
-        if self._closed:
-            _answer_dead(envelope)
-            return
-        self._queue.append(envelope)
-        if self.is_closed():  # by the loop's thread, since we looked
-            self.close()
-            return
-        if threading.get_ident() != self._thread_id:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._schedule)
-        elif not self._scheduled:
-            self._schedule()
-
-    def get(self) -> Envelope[Any]:
-        """The oldest; raises IndexError when empty (a loop actor never waits here)."""
-        item = self._queue.pop(0)
-        return item if type(item) is Envelope else Envelope(item)
-
-    def empty(self) -> bool:
-        return not self._queue
-
-    def take(self, most: int) -> list[Any]:
-        """The oldest `most` entries, in order: bare messages and envelopes."""
-        taken = self._queue[:most]
-        del self._queue[:most]
-        return taken
-
-    def put_back(self, entries: list[Any]) -> None:
-        """What was taken and not handled, in front of everything else."""
-        self._queue[:0] = entries
-
-    def adopt(self, owner: "LoopActor | None") -> None:
-        """From now on `owner` drains; None: nobody does, and everything waits."""
-        self._owner = owner
-        if owner is not None and not self._scheduled:
-            self._schedule()
-
-    def pause(self) -> None:
-        """Deliver nothing until `go_on`; what comes waits, up to the limit as always."""
-        self._paused = True
-
-    def is_paused(self) -> bool:
-        """It delivers nothing at the moment."""
-        return self._paused
-
-    def go_on(self, message: object) -> None:
-        """End the pause, with `message` before all that waits. Loop's thread only."""
-        self._paused = False
-        if not self._closed:
-            self._queue.insert(0, Envelope(message))
-            if not self._scheduled:
-                self._schedule()
-
-    def close(self) -> list[Any]:
-        """Take nothing any more; the messages that were left are returned, askers answered."""
-        self._closed = True
-        self._owner = None
-        left = self.take(len(self._queue))
-        for entry in left:
-            if type(entry) is Envelope:
-                _answer_dead(entry)
-        return [entry.message if type(entry) is Envelope else entry for entry in left]
-
-    def _schedule(self) -> None:
-        if not self._scheduled and self._owner is not None and not self._paused:
-            self._scheduled = True
-            self._loop.call_soon(self._drain)
-
-    def _drain(self) -> None:
-        self._scheduled = False
-        owner = self._owner
-        if owner is not None and not self._paused:
-            owner._drain()
-            if self._queue:
-                self._schedule()
 
 
 class LoopActor(pykka.Actor):
@@ -178,18 +51,33 @@ class LoopActor(pykka.Actor):
     Messages are handled one at a time, in the order sent.
     """
 
+    __slots__ = (
+        "_is_up", "_postponed", "_rests", "_turn_is_over", "actor_inbox", "actor_stopped",
+        "handling",
+    )  # fmt: skip
+
     turn_messages_max: int = 512
     """How many messages are handled before others get their turn."""
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        super().__init__()
+        # All that pykka's own sets, without the lock, the name and the ref that few are asked for.
+        self.actor_inbox = self._create_actor_inbox()
         self.actor_stopped = cast("threading.Event", StopFlag())
-        self._started = False
+        self._is_up = False
+        self._rests = False
         self._postponed = False
         self._turn_is_over = False
         self.handling: object = None
         """The message being handled, for on_failure; None outside."""
-        self._actor_ref = LoopActorRef(self)
+
+    @property
+    def _actor_ref(self) -> "LoopActorRef[Self]":  # type: ignore[override]
+        return LoopActorRef(self)
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """The actor's name, made when somebody asks for it first."""
+        return cast(StopFlag, self.actor_stopped).urn
 
     # -- pykka's hooks for new actor types
 
@@ -216,9 +104,8 @@ class LoopActor(pykka.Actor):
         actor = cls(*args, **kwargs)
         if mailbox is not None:
             actor.actor_inbox = mailbox
-            actor._actor_ref = LoopActorRef(actor)
         actor._start_actor_loop()
-        return cast("LoopActorRef[Self]", actor._actor_ref)
+        return actor._actor_ref
 
     # -- for subclasses
 
@@ -238,6 +125,17 @@ class LoopActor(pykka.Actor):
     def end_turn(self) -> None:
         """To be called while handling a message: the turn ends with it, and the rest waits."""
         self._turn_is_over = True
+
+    def rest(self) -> None:
+        """To be called from `on_turn_end`: the next turn begins with `on_wake`."""
+        self._rests, self._is_up = True, False
+
+    def is_resting(self) -> bool:
+        """Since a `rest` nothing has come."""
+        return self._rests
+
+    def on_wake(self) -> None:
+        """Runs before the first message after a `rest`. What it raises is a failure, as in tell."""
 
     def keeps_mailbox_on_failure(self) -> bool:
         """True where a supervisor starts a successor on the same mailbox."""
@@ -266,10 +164,13 @@ class LoopActor(pykka.Actor):
         self.actor_stopped.set()
 
     def _drain(self) -> None:
-        """One turn: on_start first if due, at most `turn_messages_max` messages, on_turn_end."""
-        if not self._started:
-            self._started = True
-            self._actor_loop_setup()
+        """One turn: on_start or on_wake first if due, at most `turn_messages_max` messages,
+        on_turn_end.
+        """
+        if not self._is_up:
+            if self._rests and self.mailbox.empty():
+                return  # what this was meant for was handled before it rested
+            self._rise()
             if self.mailbox.is_paused():
                 return
         entries = self.mailbox.take(self.turn_messages_max)
@@ -311,6 +212,18 @@ class LoopActor(pykka.Actor):
             self.mailbox.put_back(entries[handled:])
             self._end()
 
+    def _rise(self) -> None:
+        """What comes before the first message, of all or after a rest."""
+        self._is_up = True
+        if not self._rests:
+            self._actor_loop_setup()
+            return
+        self._rests = False
+        try:
+            self.on_wake()
+        except Exception:  # noqa: BLE001  # as if a tell had raised it
+            self._fail()
+
     def _handle(self, envelope: Envelope[Any]) -> None:
         """As pykka does: an asker gets what is raised, otherwise the caller does."""
         self.handling = envelope.message
@@ -348,6 +261,23 @@ class LoopActor(pykka.Actor):
 
 class LoopActorRef(ActorRef[A]):
     """As pykka's, except that on the loop's thread nothing blocks: the answer is awaited."""
+
+    def __init__(self, actor: A) -> None:
+        # All that pykka's own sets, without asking for the name.
+        self._actor_weakref = weakref.ref(actor)
+        self.actor_class = actor.__class__
+        self.actor_inbox = actor.actor_inbox
+        self.actor_stopped = actor.actor_stopped
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        return cast(StopFlag, self.actor_stopped).urn
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LoopActorRef) and other.actor_stopped is self.actor_stopped
+
+    def __hash__(self) -> int:
+        return hash(self.actor_stopped)
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """Off the loop as in pykka. On it: an awaitable, which raises pykka.Timeout after
@@ -387,14 +317,3 @@ class _StopResult:
         except ActorDeadError:
             return False
         return True
-
-
-def _answer_dead(envelope: Envelope[Any]) -> None:
-    """As pykka's teardown: a stop is answered with None, anything else with ActorDeadError."""
-    if envelope.reply_to is None:
-        return
-    if isinstance(envelope.message, _ActorStop):
-        envelope.reply_to.set(None)
-    else:
-        dead = ActorDeadError("the actor stopped before handling the message")
-        envelope.reply_to.set_exception((ActorDeadError, dead, None))

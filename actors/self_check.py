@@ -18,6 +18,9 @@ SUSPICION_LOOKS: Final = 3
 """How often a self-check must see a breach before it is one."""
 
 
+_NOBODY: Final[frozenset[tuple[str, Outlet | None]]] = frozenset()
+
+
 class Inconsistent(Exception):
     """A self-check found breaches: a fault, healed by a restart."""
 
@@ -30,7 +33,7 @@ class Suspicion:
     __slots__ = ("_asked", "_looks", "_suspects")
 
     def __init__(self) -> None:
-        self._suspects: frozenset[tuple[str, Outlet | None]] = frozenset()
+        self._suspects = _NOBODY
         self._looks = 0
         self._asked = 0
 
@@ -62,7 +65,7 @@ class Suspicion:
 
     def drop(self) -> None:
         """Nothing can be said now: what was seen does not count."""
-        self._suspects = frozenset()
+        self._suspects = _NOBODY
         self._looks = 0
 
 

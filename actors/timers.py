@@ -94,14 +94,17 @@ class Ticker:
     people who move as often as a room ticks would have two moves in one tick now and then.
     """
 
-    __slots__ = ("_clock", "_due_s", "_is_due", "_moved", "_notify", "_tick_s", "_timer")
+    __slots__ = ("_clock", "_is_due", "_moved", "_notify", "_tick_s", "_timer", "due_s")
 
-    def __init__(self, clock: Clock, tick_s: float, notify: Callable[[], object]) -> None:
+    def __init__(
+        self, clock: Clock, tick_s: float, notify: Callable[[], object], due_s: float = 0.0
+    ) -> None:
         self._clock: Final = clock
         self._tick_s: Final = tick_s
         self._notify: Final = notify
         self._moved: dict[SocketId, None] = {}
-        self._due_s = 0.0
+        self.due_s = due_s
+        """Until then nothing is due, monotonic."""
         self._is_due = False
         self._timer: Cancellable | None = None
 
@@ -114,12 +117,12 @@ class Ticker:
         if not self._moved or self._timer is not None:
             return []
         now_s = self._clock.monotonic_s()
-        if now_s < self._due_s and not self._is_due:
-            self._timer = self._clock.call_later(self._due_s - now_s, self._notify)
+        if now_s < self.due_s and not self._is_due:
+            self._timer = self._clock.call_later(self.due_s - now_s, self._notify)
             return []
         self._is_due = False
-        is_on_time = abs(now_s - self._due_s) <= LATENESS * self._tick_s
-        self._due_s = (self._due_s if is_on_time else now_s) + self._tick_s
+        is_on_time = abs(now_s - self.due_s) <= LATENESS * self._tick_s
+        self.due_s = (self.due_s if is_on_time else now_s) + self._tick_s
         moved = list(self._moved)
         self._moved.clear()
         return moved
@@ -137,15 +140,10 @@ class Ticker:
         """A timer runs: there will be a turn when the tick is due."""
         return self._timer is not None
 
-    @property
-    def due_s(self) -> float:
-        """From when on moves may be sent, monotonic."""
-        return self._due_s
-
     def told(self, now_s: float) -> None:
         """Positions were sent although nobody had moved: the next ones wait for a tick from now."""
         self._is_due = False
-        self._due_s = now_s + self._tick_s
+        self.due_s = now_s + self._tick_s
 
     def ticked(self) -> None:
         """The timer fired: what moved is due at the end of this turn."""

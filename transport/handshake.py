@@ -60,10 +60,13 @@ def form_of(protocol: ServerProtocol) -> Form:
     return Form.JSON if chosen is None else SUBPROTOCOLS[chosen]
 
 
-def between_frames(protocol: Protocol) -> bool:
-    """Whether no frame is begun. The buffer does not tell: the parser takes a frame's head out of
-    it before the rest has come. What it waits for does: between frames, for any byte at all.
+def between_frames(protocol: Protocol | None) -> bool:
+    """Whether no frame is begun, as where there is no parser. The buffer does not tell: the parser
+    takes a frame's head out of it before the rest has come. What it waits for does: between frames,
+    for any byte at all.
     """
+    if protocol is None:
+        return True
     waiting: object = getattr(protocol.parser, "gi_yieldfrom", None)
     return getattr(waiting, "gi_code", None) is StreamReader.at_eof.__code__
 

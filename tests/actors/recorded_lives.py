@@ -241,7 +241,8 @@ class Lives:
     def _check(self) -> None:
         record = self.stage.directory.rooms.get(ROOM)
         room = record.mailbox._owner if record is not None else None
-        if isinstance(room, RoomActor) and room._recorder._base is not None:
+        is_whole = isinstance(room, RoomActor) and not room.is_folded()
+        if isinstance(room, RoomActor) and is_whole and room._recorder._base is not None:
             recording = cut(room)
             self.cuts += 1
             self._gather(recording)

@@ -19,6 +19,11 @@ BATCH = 10_000
 LEFT_MAX = 0.05
 """How much of what the rooms took may still be taken when they are gone."""
 
+ROOM_BYTES_MAX = 2_000
+"""An empty room may take so much memory."""
+LEFT_BYTES_MAX = 150
+"""So much may stay of it in the directory's tables, which do not shrink, for the next one."""
+
 
 class Visitor(FakeOutlet):
     """Comes and goes without a trace in the test's own memory; counts how often it was answered."""
@@ -100,12 +105,14 @@ async def test_a_hundred_thousand_rooms_leave_nothing_behind() -> None:
 
 @pytest.mark.rule("G5.8")
 async def test_the_bytes_of_reaped_rooms_are_given_back() -> None:
-    """Counted in bytes, which takes ten times as long, and so over fewer rooms."""
+    """Counted in bytes, which takes ten times as long, and so over fewer rooms. A room that waits
+    for somebody, its directory's part and its timer's included, takes next to nothing.
+    """
     rooms = 3_000
     tracemalloc.start()
     try:
         taken, left = await taken_and_left(rooms, lambda: tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert taken > 500 * rooms
-    assert left < LEFT_MAX * taken
+    assert 500 * rooms < taken < ROOM_BYTES_MAX * rooms
+    assert left < LEFT_BYTES_MAX * rooms

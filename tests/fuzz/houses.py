@@ -18,10 +18,11 @@ from actors.settings import Settings
 from tests.transport.simulated import CountedMetrics, SimulatedClock, WrittenLog
 from tests.transport.sockets import ScriptedSession, Wire
 from tests.transport.stage import EMPTY
-from transport.connection import Connection, Phase
+from transport.connection import Connection
 from transport.door import Door
 from transport.host import Host
 from transport.link import Link
+from transport.phase import Phase
 from transport.roster import SessionRoster
 from transport.session import Session
 

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "actors.futures",
         "actors.encoder",
+        "actors.mailbox",
         "actors.ports",
         "actors.runtime",
         "actors.stores",
@@ -63,7 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.turn",
     ),
     # The actors.
-    ("actors.room", "actors.registry"),
+    ("actors.registry", "actors.room", "actors.room_parts"),
     # The wire: bytes to values and back, what is allowed of them, and who may come in.
     (
         "transport.admission",
@@ -90,6 +91,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.metrics",
         "transport.moves",
         "transport.outbox",
+        "transport.phase",
         "transport.replies",
         "transport.seat",
         "transport.session",
@@ -105,7 +107,13 @@ HOMES: dict[str, frozenset[str]] = {
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
     "pykka": frozenset(
-        {"actors.futures", "actors.recordings", "actors.runtime", "actors.stores.keeper"}
+        {
+            "actors.futures",
+            "actors.mailbox",
+            "actors.recordings",
+            "actors.runtime",
+            "actors.stores.keeper",
+        }
     ),
     "structlog": frozenset({"transport.log"}),
     "uvloop": frozenset({"transport.app"}),

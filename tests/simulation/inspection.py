@@ -148,10 +148,13 @@ class Inspection:
 
     def _look_at_room(self, room: RoomActor) -> None:
         settings = self._world.settings
-        history = room._publication._history
-        entries = len(history._entries or ())
-        assert entries <= settings.history_events_max, "history without an end"
-        assert history._bytes <= settings.history_bytes_max, "history without an end"
+        if room.is_folded():
+            assert not room.state.players, "folded, and somebody is there"
+        else:
+            history = room._publication._history
+            entries = len(history._entries or ())
+            assert entries <= settings.history_events_max, "history without an end"
+            assert history._bytes <= settings.history_bytes_max, "history without an end"
         returns = self._world.deaths > 0  # whoever comes back after a restart always fits
         most = settings.players_max + returns * len(self._world.people)
         assert len(room.state.players) <= most, "more players than allowed"
@@ -217,7 +220,7 @@ class Inspection:
                 shown = mirror.position(mirror.socket_id)
                 moved = move is None or shown is None or shown == move
                 assert moved, f"{person.name} made the move {move}, and is at {shown}"
-            grid = room._motions._interest
+            grid = None if room.is_folded() else room._motions._interest
             assert grid is None or grid.socket_ids() == truth.keys(), f"{room_id}: a wrong grid"
             claims = room._ports.roster.claims(room_id)
             found = breaches(room.state, room.members, claims)

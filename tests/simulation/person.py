@@ -63,6 +63,8 @@ class Person:
         self.replies = Replies()
         self.conditions: Conditions = LINK
         self.tokens: list[Token] = []
+        self.joined_at = (0, 0)
+        """Epoch and version as it last joined."""
         self.heard_s = 0.0
         """When the newest thing that it heard on a seat was sent."""
         self.wants_out = False

@@ -153,6 +153,8 @@ def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> 
     person.gaps += 1
     person.is_unsettled = person.may_be_back = False
     person.is_unsure = person.rival == item["socketId"]
+    if asked.kind == "joinRoomGameSpace":
+        person.joined_at = person.mirror.epoch, person.mirror.version
     person.sits_again(resumed=asked.kind == "resumeRoomGameSpace")
     if asked.fields["roomId"] == item["roomId"]:
         for token in _tokens_of(person):
@@ -293,6 +295,8 @@ def _validated(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
     wrong_if(lie is not None and item["valid"], f"a wrong claim ({lie}) was found right")
     if said["version"] - at[1] >= person.world.settings.history_events_max:
         return  # it may have forgotten
+    if at[0] == person.joined_at[0] and at[1] < person.joined_at[1]:
+        return  # nobody may have been there meanwhile, and then it has
     if lie is not None:
         if said["epoch"] == at[0]:
             for name in ("missingPlayers", "unexpectedPlayers"):

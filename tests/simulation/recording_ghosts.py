@@ -75,6 +75,10 @@ class GhostRoom(RoomActor):
     def _create_actor_inbox() -> GhostMailbox:
         return GhostMailbox()
 
+    def _is_quiet(self) -> bool:
+        """It is called directly, and not woken before."""
+        return False
+
 
 @dataclass(slots=True)
 class _Timer:
