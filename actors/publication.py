@@ -185,12 +185,17 @@ class Publication:
                 if reason is None:
                     self._heal(member)
                     outlet.answer(Described(self._whole()))
-                elif member.outlet is outlet and member.hearing is Hearing.BEHIND:
+                elif self._is_behind(member, outlet):
                     self._send_state(member, reason)
             case OweVerdict(outlet, member, claim):
                 self._settle_verdict(outlet, member, claim)
             case OweEviction(outlet, why, detail):
                 outlet.evict(why, detail)
+
+    def _is_behind(self, member: Member, outlet: Outlet) -> bool:
+        """It still waits for a whole state there: it may have left, or come back, in this turn."""
+        is_here = self._members.get(outlet.socket_id) is member and member.outlet is outlet
+        return is_here and member.hearing is Hearing.BEHIND
 
     def _settle_resumed(self, owed: OweResumed) -> None:
         state = self._state

@@ -193,6 +193,16 @@ async def test_who_is_behind_and_leaves_gets_its_goodbye_alone() -> None:
     assert b.take() == ["left A(left) v4"]
 
 
+@pytest.mark.rule("G8.2")
+async def test_who_drains_and_leaves_in_one_turn_gets_its_goodbye_alone() -> None:
+    """A state of that turn would be one without itself."""
+    stage, slow, b = await behind()
+    slow.full = False
+    await stage.turn(m.Drained(slow), m.Leave(slow, LeaveReason.LEFT))
+    assert slow.take() == ["Left"]
+    assert b.take() == ["left A(left) v4"]
+
+
 @pytest.mark.rule("G6.13", "G8.6")
 async def test_who_drains_and_is_lost_in_one_turn_is_lost() -> None:
     """No state is sent after it, and its grace ends as any other."""

@@ -29,6 +29,7 @@ outbox, and events fill that once more behind the state."""
 LATE_S: Final = 2.0
 """A grace may end so much late: timers have their grain, and a commit its time."""
 BAD_WEATHER_S: Final = 10.0
+SLOW_DISK_S: Final = 0.1
 TIMERS_S: Final = 0.5
 """Timers may be so late."""
 QUIET_S: Final = 10.0
@@ -77,7 +78,7 @@ class Inspection:
                     assert is_one, f"two connections are {name}"
                     sitting.add(name)
         weather = world.machine.weather
-        if weather.stalled or weather.fails:
+        if weather.stalled or weather.fails or weather.delay_s > SLOW_DISK_S:
             world.bad_weather_s = world.loop.time()
         lost: dict[tuple[str, int, str], tuple[object, float]] = {}
         counted, is_paused = 0, False

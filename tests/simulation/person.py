@@ -262,6 +262,8 @@ class Person:
         if asked.number is not None:
             fields["sequenceId"] = asked.number
         assert self.socket is not None
+        if is_copy:
+            self.mirror.copied.add(asked.number)
         self.replies.ask(Asked(asked.kind, asked.number, asked.fields, is_copy, asked.notes))
         self.world.tell(self, "says", fields)
         pieces = self.rng.choice([1, 1, 1, 1, 1, 2, 5])

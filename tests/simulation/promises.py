@@ -228,6 +228,8 @@ def _is_as_before(person: "Person", asked: Asked) -> None:
     if token.room_id != asked.notes["room"]:
         return
     forgetful = token.life != person.life and world.may_forget
+    if forgetful and token is not notes["token"]:
+        return  # it may tell of an earlier stay in the room, and the store of no later one
     wrong_if(own["userId"] != before["userId"], "came back as another user")
     hid, hides = before["position"] is None, own["position"] is None
     wrong_if(hid != hides, "came back with a position that was hidden, or without one")

@@ -58,7 +58,7 @@ class World:
         self.deaths = 0
         self.rotations = 0
         self.bad_weather_s = float("-inf")
-        """When the disk was last seen full or stalled."""
+        """When the disk was last seen full or stalled, or so slow that commits queue up."""
         self.froze_s = float("-inf")
         self.lost_writes = 0
         self._power_s = float("-inf")
@@ -114,7 +114,7 @@ class World:
         """How much later than it happened a loss may be told: it is committed first."""
         if not self._told_s:
             return 0.0
-        since_s = self.loop.time() - self.bad_weather_s
+        since_s = self.loop.time() - max(self.bad_weather_s, self.froze_s)
         return self._told_s if since_s > self.settings.resume_grace_s + 10 else float("inf")
 
     def tell(self, person: Person, verb: str, item: Any) -> None:
@@ -150,7 +150,7 @@ class World:
 
     def life_of(self, sent_s: float) -> int:
         """The number of the life of the server that said something at that time."""
-        return 1 + sum(ended_s <= sent_s for _, ended_s in self._lives)
+        return 1 + sum(ended_s < sent_s for _, ended_s in self._lives)
 
     def _outlasts(self, at_s: float) -> bool:
         """What was told then is known since: its process had the time to keep it, and a disk."""
