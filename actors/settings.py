@@ -86,6 +86,8 @@ class Settings:
     close_timeout_s: Annotated[float, Rule(_L, "a connection that is being closed is cut off after "
         "this", 0.01, 300)] = 10
     drain_s: Annotated[float, Rule(_L, "longest drain after SIGTERM", 0, 300)] = 5
+    pace_ms: Annotated[float, Rule(_L, "a busy server reads at most so much later, and more at "
+        "once; 0 is never", 0, 20)] = 2
 
     auth: Annotated[AuthMode, Rule(_I, "who vouches for a userId; anonymous: nobody",
         expected="anonymous (this build has no jwt yet)")] = AuthMode.ANONYMOUS

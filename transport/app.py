@@ -13,6 +13,7 @@ import secrets
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +83,7 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
 class Application:
     """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept;
     `recordings` makes what keeps recordings of rooms, None where none are made. `new_name` gives a
-    URL-safe text of so many random bytes.
+    URL-safe text of so many random bytes. `sleep` blocks the thread; None: never.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Application:
         store: tuple[StoreThread, Opened] | None = None,
         new_name: Callable[[int], str] = secrets.token_urlsafe,
         recordings: Callable[[PrometheusMetrics], Recordings] | None = None,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
@@ -140,7 +142,7 @@ class Application:
             return Session(host, link, SocketId(new_name(SOCKET_ID_BYTES)))
 
         self.door: Final = Door(
-            settings, clock, log, new_session, self.metrics.exposition, self._store_trouble
+            settings, clock, log, new_session, self.metrics.exposition, self._store_trouble, sleep
         )
         self.server: Final = Server(settings, self.door)
         self.metrics.watch(
@@ -191,7 +193,8 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
     keeper: Keeper | None = None
     try:
         if settings.durability is Durability.MEMORY:
-            app = Application(settings, log, clock, derived(secrets.token_bytes(32)), version)
+            keys = derived(secrets.token_bytes(32))
+            app = Application(settings, log, clock, keys, version, sleep=time.sleep)
         else:
             data.lock()
             keys = data.keys()
@@ -209,6 +212,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                 recordings=lambda metrics: FolderRecordings(
                     data.path / FOLDER_NAME, settings, clock, log, metrics
                 ),
+                sleep=time.sleep,
             )
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
             app.keys = data.keys(make=False)  # they may have been rotated since

@@ -13,6 +13,7 @@ from transport.admission import Admission
 from transport.deadlines import Deadlines
 from transport.http import HttpResponse, Readiness, respond
 from transport.link import CloseCode, Link
+from transport.pacer import Pacer
 from transport.session import Session
 
 HEARTBEAT_GRAIN: Final = 0.02
@@ -38,7 +39,8 @@ class Guest(Link, Protocol):
 
 class Door:
     """`new_session` makes the session of an open connection; `metrics` is the scrape's text;
-    `store` says what is the matter with the store and whether joins wait for it.
+    `store` says what is the matter with the store and whether joins wait for it; `sleep` blocks
+    the thread, for whoever may (pacer.py).
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class Door:
         new_session: Callable[[Link], Session],
         metrics: Callable[[], tuple[bytes, str]],
         store: Callable[[], tuple[str | None, bool]] = lambda: (None, False),
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.settings: Final = settings
         self.clock: Final = clock
         self.log: Final = log
         self.admission: Final = Admission(settings)
+        self.pacer: Final = Pacer(clock, settings.pace_ms / 1000, sleep)
         self.guests: Final[dict[Guest, None]] = {}
         """In the order of their arrival: a drain sends them off in that, and not by chance."""
         self.on_emptied: Callable[[], object] = lambda: None

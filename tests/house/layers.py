@@ -75,6 +75,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.encoding",
         "transport.http",
         "transport.limits",
+        "transport.pacer",
         "transport.requests",
         "transport.roster",
         "transport.sequences",
