@@ -98,11 +98,12 @@ class Motions:
         if not players:
             return
         json = compact = b""
+        current, in_json = Hearing.CURRENT, Form.JSON  # looking a member of an Enum up is slow
         for member in members:
-            if member.hearing is not Hearing.CURRENT:
+            if member.hearing is not current:
                 continue
             outlet = member.outlet
-            if outlet.form is Form.JSON:
+            if outlet.form is in_json:
                 frame = json = json or self._json(players)
             else:
                 frame = compact = compact or self._compact(players)

@@ -76,6 +76,7 @@ class RoomActor(RoomParts):
         return None
 
     def on_turn_end(self) -> None:
+        self._seating.turn_ms = 0
         moved = self._ticker.take_due()
         commits = self._keeping.must_commit(bool(moved), self._ticker.has_waiting())
         self._recorder.end(commits)

@@ -55,6 +55,8 @@ class Seating:
         self.operations: Final = operations
         self.now_s = 0.0
         """When the message under way was taken up, monotonic."""
+        self.turn_ms = 0
+        """When the first move of the turn was, Unix; 0 where there was none."""
         self.laggards: list[Member] = []
         """Whose outlets took frames again after they had skipped moves."""
 
@@ -135,8 +137,9 @@ class Seating:
         member = self._members.get(outlet.socket_id)
         if member is None or member.outlet is not outlet:
             return
-        now_ms = self._ports.clock.now_ms()
-        if self._state.move(outlet.socket_id, message.x, message.y, now_ms):
+        if not self.turn_ms:
+            self.turn_ms = self._ports.clock.now_ms()
+        if self._state.move(outlet.socket_id, message.x, message.y, self.turn_ms):
             self._ticker.note(outlet.socket_id)
 
     def ready(self, message: m.Ready) -> None:

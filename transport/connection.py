@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from actors.encoder import Form
 from transport import handshake
 from transport.door import Door
-from transport.link import CloseCode
+from transport.link import CloseCode, swallow
 from transport.outbox import Outbox
 from transport.phase import Phase
 from transport.session import Session
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_between", "_breathing", "_door", "_fragments", "_held", "_incomplete_since_s", "_outbox",
         "_parting_bytes", "_phase", "_preamble", "_protocol", "_transport", "_unread", "address",
-        "form", "heard_s", "session",
+        "form", "heard_s", "offer", "offer_moves", "session",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -62,6 +62,7 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.heard_s = 0.0
         self.form = Form.JSON
+        self.offer = self.offer_moves = swallow  # the outbox' own from the handshake on
 
     # -- asyncio.Protocol
 
@@ -117,6 +118,7 @@ class Connection(asyncio.Protocol):
             session.lost()
         self._door.left(self, session is not None)
         self._transport = self._protocol = self._outbox = self._unread = self._fragments = None
+        self.offer = self.offer_moves = swallow  # the outbox points back here
 
     def pause_writing(self) -> None:
         if self._outbox is not None:
@@ -196,7 +198,7 @@ class Connection(asyncio.Protocol):
         elif opcode is Opcode.BINARY:
             self._lose_and_close(CloseCode.UNSUPPORTED, "text frames only")
         elif opcode is Opcode.CLOSE:
-            self._phase = Phase.CLOSING
+            self._leave()
             session.lost()
         else:
             session.charge()
@@ -216,7 +218,8 @@ class Connection(asyncio.Protocol):
         if handshake.answer(protocol, request, self._door, self.address, secure):
             self._phase = Phase.OPEN
             self._flush(protocol)
-            self.form = handshake.form_of(protocol)
+            outbox, self.form = cast(Outbox, self._outbox), handshake.form_of(protocol)
+            self.offer, self.offer_moves = outbox.offer, outbox.offer_moves
             self._protocol = None
             self.session = self._door.welcome(self)
             self.send(self.session.greet())
@@ -230,14 +233,6 @@ class Connection(asyncio.Protocol):
     def send_state(self, frame: bytes) -> None:
         if self._outbox is not None and self._phase is Phase.OPEN:
             self._outbox.put_state(frame)
-
-    def offer(self, frame: bytes) -> bool:
-        outbox = self._outbox
-        return outbox is None or self._phase is not Phase.OPEN or outbox.offer(frame)
-
-    def offer_moves(self, frame: bytes) -> bool:
-        outbox = self._outbox
-        return outbox is None or self._phase is not Phase.OPEN or outbox.offer_moves(frame)
 
     def ping(self) -> None:
         """Ask for a sign of life, and let go of a parser that has nothing to go on with."""
@@ -340,7 +335,7 @@ class Connection(asyncio.Protocol):
         protocol = self._parser()
         if protocol is None or self._phase is not Phase.OPEN:
             return
-        self._phase = Phase.CLOSING
+        self._leave()
         try:
             protocol.send_close(int(code), reason)
         except (InvalidState, ProtocolError):  # the client was faster
@@ -356,8 +351,13 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """End it now, whatever still waits."""
         if self._transport is not None:
-            self._phase = Phase.CLOSING
+            self._leave()
             self._transport.abort()
+
+    def _leave(self) -> None:
+        self._phase = Phase.CLOSING
+        if self._outbox is not None:
+            self._outbox.shut()
 
     def overdue_s(self, now_s: float) -> float:
         """For how long a message has been begun and not completed; 0 where none is."""
@@ -393,7 +393,7 @@ class Connection(asyncio.Protocol):
             if data:
                 outbox.put(data)
                 continue
-            self._phase = Phase.CLOSING
+            self._leave()
             if self.session is not None:
                 self.session.lost()
             transport.close()

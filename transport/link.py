@@ -24,6 +24,12 @@ class CloseCode(IntEnum):
     REPLACED = 4509
 
 
+def swallow(frame: bytes, /) -> bool:
+    """Take `frame` for nobody: in the place of an `offer` where no client is."""
+    del frame
+    return True
+
+
 class Link(Protocol):
     """One open connection, as its session sees it. Nothing here raises."""
 

@@ -38,8 +38,8 @@ class Outbox:
     """`put`, `put_state` always take; `offer`, `offer_moves` answer whether they did."""
 
     __slots__ = (
-        "_bound", "_clock", "_is_watched", "_paused", "_refused", "_sender", "_since_state",
-        "_slow_reader_s", "_slow_since_s", "_transport", "_written", "overloaded",
+        "_bound", "_clock", "_is_watched", "_paused", "_refused", "_sender", "_shut",
+        "_slow_reader_s", "_slow_since_s", "_state_end", "_transport", "_written", "overloaded",
     )  # fmt: skip
 
     def __init__(
@@ -52,9 +52,10 @@ class Outbox:
         self._slow_reader_s: Final = settings.slow_reader_s
         self._paused = False
         self._refused = False
+        self._shut = False
         self._slow_since_s: float | None = None
         self._is_watched = False
-        self._since_state = 0
+        self._state_end = 0
         self._written = 0
         self.overloaded = False
         high = min(PAUSE_BYTES_MAX, self._bound // 2)
@@ -62,22 +63,22 @@ class Outbox:
 
     def put(self, data: bytes) -> None:
         """Write it; past twice the bound nothing more is read."""
-        size = len(data)
-        self._since_state += size
-        self._written += size
+        self._written += len(data)
         self._transport.write(data)
         if self._paused:
             self._weigh()
 
     def put_state(self, data: bytes) -> None:
         """What waits in front of a whole state counts no more, and neither does the state."""
-        self._since_state = -len(data)
+        self._state_end = self._written + len(data)
         self._slow_since_s = None
         self.put(data)
 
-    def offer(self, data: bytes) -> bool:
+    def offer(self, data: bytes, /) -> bool:
         """Refused while more than the bound waits."""
         if self._paused:
+            if self._shut:
+                return True
             if self._waiting() > self._bound:
                 self._refused = True
                 return False
@@ -85,14 +86,12 @@ class Outbox:
         self.put(data)
         return True
 
-    def offer_moves(self, data: bytes) -> bool:
+    def offer_moves(self, data: bytes, /) -> bool:
         """Refused while anything much waits."""
         if self._paused:
             self._refused = True
-            return False
-        size = len(data)
-        self._since_state += size
-        self._written += size
+            return self._shut
+        self._written += len(data)
         self._transport.write(data)
         return True
 
@@ -104,6 +103,10 @@ class Outbox:
         """How much the socket has taken so far: grows as long as the reader gets on."""
         return self._written - self._transport.get_write_buffer_size()
 
+    def shut(self) -> None:
+        """Swallow whatever is offered from now on: nobody would read it."""
+        self._paused = self._shut = True
+
     # -- from the transport
 
     def pause(self) -> None:
@@ -113,7 +116,7 @@ class Outbox:
     def resume(self) -> bool:
         """It has drained. True when it was past twice the bound: reading may go on."""
         was_overloaded = self.overloaded
-        self._paused = self.overloaded = False
+        self._paused, self.overloaded = self._shut, False
         self._slow_since_s = None
         if self._refused:
             self._refused = False
@@ -124,7 +127,7 @@ class Outbox:
 
     def _waiting(self) -> int:
         """Bytes that wait behind the last whole state."""
-        return min(self._transport.get_write_buffer_size(), self._since_state)
+        return min(self._transport.get_write_buffer_size(), self._written - self._state_end)
 
     def _weigh(self) -> None:
         if self._waiting() > self._bound:

@@ -15,7 +15,7 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Answer, Eviction, StateReason
 from actors.privacy import Privacy
 from actors.runtime import Mailbox
-from transport.link import Link
+from transport.link import Link, swallow
 from transport.sequences import SequenceMemory
 
 
@@ -37,8 +37,8 @@ class Seat:
     """The Outlet port. `user_id` is the shown name, `person` the real one."""
 
     __slots__ = (
-        "form", "link", "mailbox", "person", "privacy", "room_id", "session", "socket_id",
-        "user_id",
+        "form", "link", "mailbox", "offer", "offer_moves", "person", "privacy", "room_id",
+        "session", "socket_id", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,9 @@ class Seat:
         self.session: Final = session
         self.link: Link | None = link
         self.form: Final = Form.JSON if link is None else link.form
+        # The link's own, without a call in between: they are what a room calls most.
+        self.offer: Callable[[bytes], bool] = swallow if link is None else link.offer
+        self.offer_moves: Callable[[bytes], bool] = swallow if link is None else link.offer_moves
         self.room_id: Final = room_id
         self.mailbox = mailbox
         self.socket_id = socket_id
@@ -76,14 +79,7 @@ class Seat:
     def kill(self) -> None:
         """From now on nothing passes. May be repeated."""
         self.link = None
-
-    def offer(self, frame: bytes) -> bool:
-        link = self.link
-        return link is None or link.offer(frame)
-
-    def offer_moves(self, frame: bytes) -> bool:
-        link = self.link
-        return link is None or link.offer_moves(frame)
+        self.offer = self.offer_moves = swallow
 
     # What a session does with these is its own affair: the room must not fail of it.
 

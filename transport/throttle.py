@@ -3,6 +3,7 @@
 Owns the two buckets of a connection and its budget of offences.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from actors.errors import RateLimited
@@ -13,17 +14,15 @@ from transport.limits import TokenBucket, ViolationWindow
 class Throttle:
     """Of one connection. What is rarely used is made when it is."""
 
-    __slots__ = ("_joins", "_messages", "_settings", "_violations")
+    __slots__ = ("_joins", "_messages", "_settings", "_violations", "take")
 
     def __init__(self, settings: Settings, now_s: float) -> None:
         self._settings: Final = settings
         self._messages = TokenBucket(settings.messages_per_s, settings.messages_burst, now_s)
+        self.take: Final[Callable[[float], bool]] = self._messages.take
+        """A token for one frame of any kind; False when there is none. Takes monotonic seconds."""
         self._joins: TokenBucket | None = None
         self._violations: ViolationWindow | None = None
-
-    def take(self, now_s: float) -> bool:
-        """A token for one frame of any kind; False when there is none."""
-        return self._messages.take(now_s)
 
     def wait_ms(self) -> int:
         """Until the next token, after a take that failed."""

@@ -129,7 +129,7 @@ class Inspection:
         # Over the bound, without a pause that nobody saw, since then.
         over = outbox._waiting() > settings.outbox_bytes_max
         spare = outbox._waiting() - settings.outbox_bytes_max
-        offset = outbox._written - outbox._since_state
+        offset = outbox._state_end
         since = self._over_s.get(guest)
         if not over or (since is None and outbox._slow_since_s is None):
             self._over_s.pop(guest, None)
