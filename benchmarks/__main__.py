@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from benchmarks import (
+    bench_churn,
     bench_fan_out,
     bench_idle_memory,
     bench_join_storm,
     bench_journal,
+    bench_latency,
     bench_mailbox,
     bench_persistence,
     bench_restart,
@@ -52,6 +54,8 @@ BENCHES: Final[tuple[Any, ...]] = (
     bench_spawn_reap,
     bench_join_storm,
     bench_fan_out,
+    bench_latency,
+    bench_churn,
     bench_idle_memory,
     bench_persistence,
     bench_journal,

@@ -69,12 +69,14 @@ def variant(options: Options, name: str, *flags: str, stored: Path | None = None
     return Target(name, Rooms(), command, stored)
 
 
+def baseline() -> Target:
+    """The server that is not ours."""
+    return Target(BASELINE, Plain(), (sys.executable, "-m", "benchmarks.baseline"))
+
+
 def targets(options: Options) -> list[Target]:
     """The servers chosen, ours first."""
-    known = [
-        variant(options, OURS),
-        Target(BASELINE, Plain(), (sys.executable, "-m", "benchmarks.baseline")),
-    ]
+    known = [variant(options, OURS), baseline()]
     return [target for target in known if target.name in options.servers]
 
 
