@@ -163,7 +163,8 @@ class ServerProcess:
 
     def _last_words(self) -> str:
         said = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return said.strip().rpartition("\n")[2][-300:] or "it said nothing"
+        # What was wrong stands above where to look for help.
+        return "; ".join(said.strip().splitlines()[-2:])[-300:] or "it said nothing"
 
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
