@@ -17,13 +17,18 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from benchmarks import (
+    bench_churn,
+    bench_crowd,
     bench_fan_out,
     bench_idle_memory,
     bench_join_storm,
     bench_journal,
+    bench_large_rooms,
+    bench_latency,
     bench_mailbox,
     bench_persistence,
     bench_restart,
+    bench_scale,
     bench_spawn_reap,
     bench_store,
 )
@@ -52,7 +57,12 @@ BENCHES: Final[tuple[Any, ...]] = (
     bench_spawn_reap,
     bench_join_storm,
     bench_fan_out,
+    bench_latency,
+    bench_large_rooms,
+    bench_churn,
+    bench_scale,
     bench_idle_memory,
+    bench_crowd,
     bench_persistence,
     bench_journal,
     bench_restart,

@@ -49,6 +49,8 @@ class PlainRooms:
                         self._leave(room, connection)
                         room = ""
                         await connection.send(_text("left"))
+                    case "ping":
+                        await connection.send(_text("pong", t=message["t"]))
         except ConnectionClosed:
             pass
         finally:

@@ -16,7 +16,7 @@ from typing import Final
 from benchmarks.dialects import Dialect
 from benchmarks.figures import Column, Figures, Row, per_unit, quantile
 from benchmarks.harness import Harness, Meter, ServerProcess
-from benchmarks.load import MoveCounter, MovePump, close_all, connect, join_all
+from benchmarks.load import SAMPLE_EVERY, MoveCounter, MovePump, close_all, connect, join_all
 
 NAME: Final = "fan_out"
 TITLE: Final = "Fan-out of moves at 20 Hz (rooms x players)"
@@ -40,14 +40,23 @@ SHAPES: Final = ((1, 50), (10, 50), (1, 200))
 
 
 async def fan_out(
-    server: ServerProcess, dialect: Dialect, rooms: int, per_room: int, window_s: float
+    server: ServerProcess,
+    dialect: Dialect,
+    rooms: int,
+    per_room: int,
+    window_s: float,
+    *,
+    sample_every: int = SAMPLE_EVERY,
+    exact: bool = False,
 ) -> Figures:
-    """One window of moves on a fresh server whose players all see each other."""
+    """One window of moves on a fresh server whose players all see each other; `exact` and
+    `sample_every` as for `MovePump` and `MoveCounter`.
+    """
     clients = await connect(dialect, server.port, rooms, per_room)
     await join_all(clients)
     base_ns = time.monotonic_ns()
-    counter = MoveCounter(base_ns)
-    pump = MovePump(clients, HZ, base_ns)
+    counter = MoveCounter(base_ns, sample_every)
+    pump = MovePump(clients, HZ, base_ns, exact=exact)
     for client in clients:
         client.on_text = counter.on_text
     pump.start()

@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
+from benchmarks.bench_churn import CHURNERS, Churn
 from benchmarks.bench_fan_out import fan_out
 from benchmarks.bench_join_storm import storm
 from benchmarks.dialects import Dialect
 from benchmarks.figures import OURS, Column, Figures, Row, per_unit
 from benchmarks.harness import Harness, Meter, ServerProcess, Target, variant
-from benchmarks.load import Client, close_all, connect
+from benchmarks.load import close_all, connect
 from benchmarks.scrape import COMMITS, Commits, scrape
 
 NAME: Final = "persistence"
@@ -41,7 +42,6 @@ COLUMNS: Final = (
 )
 STORMS: Final = (50, 200, 500)
 SHAPES: Final = ((1, 50), (10, 50))
-CHURNERS: Final = 50
 CHURN_ROOMS: Final = (10, 1_000)
 """Few, whose changes merge while they wait for the writer, and so many that they hardly do."""
 CHURN_S: Final = 4.0
@@ -52,44 +52,6 @@ MOVES_S: Final = 6.0
 QUICK_MOVES_S: Final = 2.0
 
 Scenario = Callable[[ServerProcess, Dialect], Awaitable[Figures]]
-
-
-class Churn:
-    """Each client joins, and when it is answered leaves, and when it is answered joins the next
-    room. An answer is known by its type alone: parsing would cost more than the server does.
-    """
-
-    def __init__(self, dialect: Dialect, rooms: int) -> None:
-        self._dialect = dialect
-        self._rooms = rooms
-        self._leave = dialect.leave()
-        self.joins = self.leaves = self.refused = 0
-        self._going = True
-
-    def begin(self, clients: list[Client]) -> None:
-        for client in clients:
-            client.on_text = self.on_text
-            self._join(client)
-
-    def end(self) -> None:
-        """Nobody asks for anything more."""
-        self._going = False
-
-    def _join(self, client: Client) -> None:
-        client.room = (client.room + 1) % self._rooms
-        client.send(self._dialect.join(client.room, client.user))
-
-    def on_text(self, client: Client, payload: bytes) -> None:
-        if b'"type":"roomGameSpaceJoined"' in payload:
-            self.joins += 1
-            if self._going:
-                client.send(self._leave)
-        elif b'"type":"roomGameSpaceLeft"' in payload:
-            self.leaves += 1
-            if self._going:
-                self._join(client)
-        elif b'"type":"error"' in payload:
-            self.refused += 1
 
 
 async def churn(server: ServerProcess, dialect: Dialect, rooms: int, window_s: float) -> Figures:

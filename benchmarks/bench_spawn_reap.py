@@ -92,7 +92,7 @@ class _Call:
         self.call = None
 
 
-class _Silent:
+class Silent:
     """Stands for the log, the metrics and the encoder, none of which an empty room should need
     to any cost; and for a connection that is gone.
     """
@@ -109,18 +109,19 @@ class _Silent:
         return None
 
 
-def _ports(clock: HandClock) -> Ports:
-    silent: Any = _Silent()
+def ports_of(clock: HandClock) -> Ports:
+    """What a registry and its rooms need, all of it silent."""
+    silent: Any = Silent()
     return Ports(clock, silent, silent, silent, silent, Census(), Forgetful(), Settings())
 
 
 async def _rounds(rooms: int, rounds: int) -> Figures:
     clock = HandClock()
-    ports = _ports(clock)
+    ports = ports_of(clock)
     mailbox = Mailbox()
     directory = Directory(mailbox)
     registry = RegistryActor.start(ports, directory, mailbox=mailbox)
-    nobody: Any = _Silent()
+    nobody: Any = Silent()
     profile = Profile(UserId("nobody"), None, 0.0, 0.0, {}, hide_position=False, person="nobody")
     idle_s = ports.settings.room_idle_s
 

@@ -155,6 +155,16 @@ class Dialect(Protocol):
         """True when the server speaks first, so that a client waits for `Welcomed`."""
         ...
 
+    @property
+    def joined_mark(self) -> bytes:
+        """The bytes by which the answer to a join is known, unparsed."""
+        ...
+
+    @property
+    def left_mark(self) -> bytes:
+        """The same of a leave."""
+        ...
+
     def join(self, room: int, user: int) -> bytes: ...
     def leave(self) -> bytes: ...
     def move(self, stamp_us: int, y: int) -> bytes:
@@ -190,11 +200,26 @@ def _number(user_id: str) -> int:
     return int(user_id[1:])
 
 
+def ping(stamp_us: int) -> bytes:
+    """A question whose answer has the same `t`; the same in both dialects."""
+    return client_frame(TEXT, b'{"type":"ping","t":%d}' % stamp_us)
+
+
+def ponged(payload: bytes) -> int | None:
+    """The `t` of the answer to a ping; None where the frame is none. It is parsed whole."""
+    message = json.loads(payload)
+    if isinstance(message, dict) and message["type"] == "pong":
+        return int(message["t"])
+    return None
+
+
 class Rooms:
     """Our wire contract, as far as a load needs it."""
 
     path = "/ws"
     greets = True
+    joined_mark = b'"type":"roomGameSpaceJoined"'
+    left_mark = b'"type":"roomGameSpaceLeft"'
     _LEAVE = client_frame(TEXT, b'{"type":"leaveRoomGameSpace"}')
 
     def join(self, room: int, user: int) -> bytes:
@@ -264,6 +289,8 @@ class Plain:
 
     path = "/"
     greets = False
+    joined_mark = b'"type":"members"'
+    left_mark = b'"type":"left"'
     _LEAVE = client_frame(TEXT, b'{"type":"leave"}')
 
     def join(self, room: int, user: int) -> bytes:

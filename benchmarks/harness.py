@@ -69,12 +69,14 @@ def variant(options: Options, name: str, *flags: str, stored: Path | None = None
     return Target(name, Rooms(), command, stored)
 
 
+def baseline() -> Target:
+    """The server that is not ours."""
+    return Target(BASELINE, Plain(), (sys.executable, "-m", "benchmarks.baseline"))
+
+
 def targets(options: Options) -> list[Target]:
     """The servers chosen, ours first."""
-    known = [
-        variant(options, OURS),
-        Target(BASELINE, Plain(), (sys.executable, "-m", "benchmarks.baseline")),
-    ]
+    known = [variant(options, OURS), baseline()]
     return [target for target in known if target.name in options.servers]
 
 
@@ -161,7 +163,8 @@ class ServerProcess:
 
     def _last_words(self) -> str:
         said = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return said.strip().rpartition("\n")[2][-300:] or "it said nothing"
+        # What was wrong stands above where to look for help.
+        return "; ".join(said.strip().splitlines()[-2:])[-300:] or "it said nothing"
 
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from benchmarks.alarm import Alarm
 from benchmarks.dialects import (
     CLOSE,
     PING,
@@ -38,7 +39,11 @@ UNSENT_BYTES_MAX: Final = 65536
 """A client whose own socket holds more than this sends no further move: the server is full."""
 SAMPLE_EVERY: Final = 17
 """One frame of moves in so many is parsed whole. Prime, so that it visits all clients in turn."""
+NORMAL: Final = (1000).to_bytes(2, "big")
+"""The code of a close that nobody need explain (RFC 6455, section 7.4.1)."""
 PUMP_S: Final = 0.001
+EXACT_STEP_NS: Final = 100_000
+"""An exact pump wakes no oftener than this: with thousands of moves a second it sends a few."""
 
 _UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
@@ -52,12 +57,18 @@ class SetUpFailed(Exception):
 
 
 class Client(asyncio.Protocol):
-    """One connection. `seen` is who is in its room, itself included, by user number."""
+    """One connection. `seen` is who is in its room, itself included, by user number.
+
+    It comes from the address `source`, where that is set. With `deaf` it reads its socket empty and
+    looks at nothing, which costs a tenth: for crowds of which a few speak for all. It then answers
+    no ping, and cannot hear again.
+    """
 
     __slots__ = (
         "answer",
         "bytes_in",
         "closing",
+        "deaf",
         "dialect",
         "errors",
         "frames_in",
@@ -69,6 +80,7 @@ class Client(asyncio.Protocol):
         "reader",
         "room",
         "seen",
+        "source",
         "transport",
         "upgrade",
         "user",
@@ -88,7 +100,8 @@ class Client(asyncio.Protocol):
         self.reader = FrameReader()
         self.upgrade: bytes | None = b""
         self.transport: asyncio.Transport | None = None
-        self.closing = False
+        self.source = ""
+        self.closing = self.deaf = False
         self.bytes_in = self.frames_in = self.errors = 0
 
     # -------- what asyncio calls
@@ -99,6 +112,8 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.bytes_in += len(data)
+        if self.deaf:
+            return
         if self.upgrade is not None:
             self.upgrade += data
             head, found, rest = self.upgrade.partition(b"\r\n\r\n")
@@ -123,13 +138,14 @@ class Client(asyncio.Protocol):
                 on_text(self, payload)
             elif opcode == PING:
                 self.send(client_frame(PONG, payload))
-            elif opcode == CLOSE:
+            elif opcode == CLOSE and not self.closing:
                 self._fail(f"closed by the server: {payload!r}")
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
         if not self.closing:
             self._fail("connection lost")
+        self._answered()
 
     # -------- what a scenario does with it
 
@@ -142,7 +158,8 @@ class Client(asyncio.Protocol):
         """Open the socket and wait until the client may join."""
         loop = asyncio.get_running_loop()
         self.answer = loop.create_future()
-        await loop.create_connection(lambda: self, "127.0.0.1", self.port)
+        local = (self.source, 0) if self.source else None
+        await loop.create_connection(lambda: self, "127.0.0.1", self.port, local_addr=local)
         await self.answer
 
     async def join(self) -> None:
@@ -152,6 +169,12 @@ class Client(asyncio.Protocol):
     async def leave(self) -> None:
         """Leave and wait for the answer."""
         await self._ask(self.dialect.leave())
+
+    async def say_goodbye(self) -> None:
+        """Close as WebSocket has it, and wait until the server has dropped the connection."""
+        self.closing = True
+        if self.transport is not None:
+            await self._ask(client_frame(CLOSE, NORMAL))
 
     def close(self) -> None:
         """Drop the connection at once."""
@@ -203,8 +226,8 @@ class Client(asyncio.Protocol):
 # ---------------------------------------------------------------- setting up
 
 
-async def each(steps: Iterable[Callable[[], Any]]) -> None:
-    """Await every step, `OUTSTANDING_MAX` at a time. Raises SetUpFailed, for slowness too."""
+async def each(steps: Iterable[Callable[[], Any]], at_once: int = OUTSTANDING_MAX) -> None:
+    """Await every step, `at_once` at a time. Raises SetUpFailed, for slowness too."""
     waiting = iter(steps)
 
     async def work() -> None:
@@ -213,7 +236,7 @@ async def each(steps: Iterable[Callable[[], Any]]) -> None:
 
     try:
         async with asyncio.timeout(SET_UP_S_MAX):
-            await asyncio.gather(*(work() for _ in range(OUTSTANDING_MAX)))
+            await asyncio.gather(*(work() for _ in range(at_once)))
     except TimeoutError:
         raise SetUpFailed(f"not set up within {SET_UP_S_MAX:.0f} s") from None
 
@@ -247,13 +270,15 @@ async def close_all(clients: Iterable[Client]) -> None:
 
 
 class MoveCounter:
-    """Counts new positions of others as they come in, and times a sample of them.
+    """Counts new positions of others as they come in, and times those in one frame of
+    `sample_every` (a prime, so that the sample visits all clients in turn; or 1).
 
     The time stamp of a move is its x: microseconds since `base_ns` at the moment it was due.
     """
 
-    def __init__(self, base_ns: int) -> None:
+    def __init__(self, base_ns: int, sample_every: int = SAMPLE_EVERY) -> None:
         self.base_ns = base_ns
+        self.sample_every = sample_every
         self.frames = self.delivered = self.miscounted = 0
         self.counting = False
         self.since_us = 0
@@ -264,13 +289,13 @@ class MoveCounter:
         return (time.monotonic_ns() - self.base_ns) // 1000
 
     def on_text(self, client: Client, payload: bytes) -> None:
-        """Count one frame; every `SAMPLE_EVERY`th is parsed, timed, and holds the count to it."""
+        """Count one frame; one of `sample_every` is parsed, timed, and holds the count to it."""
         moves = client.dialect.moves(payload, client.mark)
         if not self.counting:
             return
         self.delivered += moves
         self.frames += 1
-        if self.frames % SAMPLE_EVERY == 0:
+        if self.frames % self.sample_every == 0:
             now_us = self.now_us()
             stamps = [
                 x
@@ -283,21 +308,42 @@ class MoveCounter:
             self.latencies_us += [now_us - x for x in stamps if x >= self.since_us]
 
 
+Frame = Callable[[Client, int, int], bytes]
+"""Makes a client's move from the moment at which it was due (µs since the base) and its number."""
+
+
+def plain_move(client: Client, due_us: int, number: int) -> bytes:
+    """The time stamp as x; y only differs from the one before."""
+    return client.dialect.move(due_us, number % 4096)
+
+
 class MovePump:
     """Every client moves `hz` times a second: even phases over the period, in shuffled order.
 
     The loop's timers have a step of 1 ms, so a move leaves up to that much after it was due; the
-    latency is counted from when it was due.
+    latency is counted from when it was due. An `exact` pump is woken by the kernel's timer instead,
+    to a tenth of that, for more of the generator's CPU.
     """
 
-    def __init__(self, clients: Sequence[Client], hz: float, base_ns: int, seed: int = 99) -> None:
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        hz: float,
+        base_ns: int,
+        *,
+        frame_of: Frame = plain_move,
+        exact: bool = False,
+        seed: int = 99,
+    ) -> None:
         self._order = list(clients)
         random.Random(seed).shuffle(self._order)
         self._step_ns = int(1e9 / hz / len(clients))
         self._base_ns = base_ns
+        self._frame_of = frame_of
         self._next = 0
         self._begun_ns = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._pump) if exact else None
         self.offered = self.unsent = 0
 
     def start(self) -> None:
@@ -309,6 +355,8 @@ class MovePump:
         """Send nothing more."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.close()
 
     def _pump(self) -> None:
         passed = time.monotonic_ns() - self._begun_ns
@@ -322,6 +370,9 @@ class MovePump:
             if transport is None or transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
                 self.unsent += 1
                 continue
-            stamp_us = (self._begun_ns + due - self._base_ns) // 1000
-            transport.write(client.dialect.move(stamp_us, self._next % 4096))
-        self._timer = asyncio.get_running_loop().call_later(PUMP_S, self._pump)
+            due_us = (self._begun_ns + due - self._base_ns) // 1000
+            transport.write(self._frame_of(client, due_us, self._next))
+        if self._alarm is not None:
+            self._alarm.set(self._begun_ns + max(due, passed + EXACT_STEP_NS))
+        else:
+            self._timer = asyncio.get_running_loop().call_later(PUMP_S, self._pump)

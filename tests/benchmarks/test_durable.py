@@ -8,8 +8,8 @@ import pytest
 
 from actors.ids import RoomId
 from actors.stores.sqlite import SqliteStore
+from benchmarks.bench_churn import Churn
 from benchmarks.bench_journal import UNDER_WAY_MAX, Changes, update_frame
-from benchmarks.bench_persistence import Churn
 from benchmarks.bench_restart import PLAYERS, Stored, fill, fill_journal
 from benchmarks.bench_store import FIRST, PLAIN, Job, change, measured, whole_room
 from benchmarks.dialects import Rooms, unmasked
