@@ -169,7 +169,7 @@ async def test_a_flag_wins_over_the_environment_over_the_file(tmp_path: Path) ->
     [
         (["--players-max", "none"], "players"),
         (["--players-max", "-1"], "players"),
-        (["--tick-ms", "0"], "tick"),
+        (["--tick-ms", "-1"], "tick"),
         (["--no-such-setting", "1"], "no-such-setting"),
         (["--config", "/nonexistent/vaultmeet.toml"], "vaultmeet.toml"),
         (["--tls-cert-file", "/nonexistent.pem"], "tls"),
