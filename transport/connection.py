@@ -101,12 +101,11 @@ class Connection(asyncio.Protocol):
         """
         return (
             self._phase is Phase.OPEN
-            and self._between
+            and (self._between and self._fragments is None)
             and len(data) >= 6
             and (data[0] == _TEXT or data[0] == _PONG)
             and 0x80 <= data[1] < 0xFE
             and len(data) == data[1] - 0x80 + 6
-            and self._fragments is None
             and len(data) - 6 <= self._door.settings.message_bytes_max
             and self.is_reading()
         )
@@ -227,6 +226,7 @@ class Connection(asyncio.Protocol):
     # -- bytes out: Link
 
     def send(self, frame: bytes) -> None:
+        self._door.pacer.answer()
         if self._outbox is not None and self._phase is Phase.OPEN:
             self._outbox.put(frame)
 

@@ -6,6 +6,9 @@ handling one. So a busy loop waits a little until some have come: for about `REA
 them, and never longer than `longest_s` from one look to the next. The time that handling takes
 counts, so that a loop with much to do does not wait at all, and nobody waits while there is little.
 
+Only moves, of which nobody awaits an answer, may wait. Where many do await one, waiting would slow
+them down and not save anything: each answer weighs against `ANSWER_WEIGHT` reads.
+
     resting --(BUSY_PER_S reads a second)--> pacing --(less than half of that)--> resting
 """
 
@@ -16,6 +19,7 @@ from actors.ports import Clock
 
 BUSY_PER_S: Final = 1500.0
 READS_PER_WAKE: Final = 4
+ANSWER_WEIGHT: Final = 4
 LOOK_READS: Final = 256
 """After so many reads a resting loop looks how fast they came."""
 WINDOW_S: Final = 0.05
@@ -29,8 +33,10 @@ class Pacer:
     where `longest_s` is 0, nothing is ever waited for.
     """
 
-    __slots__ = ("_clock", "_longest_s", "_look_at", "_reads", "_since_s", "_sleep", "_step_s",
-        "_woke_s")  # fmt: skip
+    __slots__ = (
+        "_answers", "_clock", "_longest_s", "_look_at", "_reads", "_since_s", "_sleep", "_step_s",
+        "_woke_s",
+    )  # fmt: skip
 
     def __init__(
         self, clock: Clock, longest_s: float, sleep: Callable[[float], object] | None
@@ -39,6 +45,7 @@ class Pacer:
         self._longest_s: Final = longest_s
         self._sleep: Final = sleep
         self._reads = 0
+        self._answers = 0
         self._since_s = clock.monotonic_s()
         self._woke_s = 0.0
         self._step_s = 0.0
@@ -54,6 +61,10 @@ class Pacer:
         self._reads += 1
         if self._reads >= self._look_at:
             self._look()
+
+    def answer(self) -> None:
+        """Somebody is answered."""
+        self._answers += 1
 
     def _look(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -86,7 +97,8 @@ class Pacer:
         self._step_s = min(self._longest_s, READS_PER_WAKE / rate_per_s)
 
     def _rate(self, now_s: float) -> float:
-        """Reads a second since the last call."""
-        reads, self._reads = self._reads, 0
+        """Reads a second since the last call, of those who await no answer."""
+        reads, self._reads = self._reads - ANSWER_WEIGHT * self._answers, 0
+        self._answers = 0
         since_s, self._since_s = self._since_s, now_s
         return reads / max(now_s - since_s, 1e-6)

@@ -36,8 +36,10 @@ class Loop:
         self.slept_s.append(seconds)
         self.now_s += seconds
 
-    def run(self, seconds: float, per_s: float, handling_s: float = 0.0) -> float:
-        """For so long, with so many reads a second, evenly; how many reads a look had."""
+    def run(self, seconds: float, per_s: float, handling_s: float = 0.0, answers: int = 0) -> float:
+        """For so long, with so many reads a second, evenly, of which one in `answers` is answered;
+        how many reads a look had.
+        """
         until_s = self.now_s + seconds
         next_s = self.now_s
         reads = looks = 0
@@ -52,8 +54,10 @@ class Loop:
             while next_s <= self.now_s:
                 came += 1
                 next_s += 1 / per_s
-            for _ in range(came):
+            for number in range(reads, reads + came):
                 self.pacer.note()
+                if answers and number % answers == 0:
+                    self.pacer.answer()
                 self.now_s += handling_s
             reads += came
             self.now_s += ROUND_S
@@ -113,3 +117,15 @@ def test_who_may_not_wait_never_does(loop: Callable[[], Loop]) -> None:
     busy = loop()
     busy.run(0.5, 20_000)
     assert (busy.slept_s, busy.pacer.is_pacing) == ([], False)
+
+
+def test_who_awaits_an_answer_is_not_kept_waiting() -> None:
+    """However many they are; a few among many who await none wait as those do."""
+    loop = Loop()
+    loop.run(0.5, 10_000, answers=1)
+    loop.run(0.5, 10_000, answers=4)
+    assert (loop.slept_s, loop.pacer.is_pacing) == ([], False)
+    loop.run(0.5, 10_000, answers=40)
+    assert loop.pacer.is_pacing
+    loop.run(0.5, 10_000, answers=2)
+    assert (loop.pacer.is_pacing, loop.soon) == (False, [])
