@@ -55,15 +55,16 @@ class Keeping:
         self.whole_due = whole_due
         self._moved = False
 
-    def must_commit(self, moved: bool, moving: bool) -> bool:
+    def must_commit(self, moved: bool, moving: bool, catches_up: bool) -> bool:
         """What the turn holds is to be durable before it is told. `moved`: there are positions that
-        are due; `moving`: some are not, and whoever gets a whole state sees them before.
+        are due; `moving`: some are not, and whoever gets a whole state, or all positions
+        (`catches_up`), sees them before.
         """
         ledger, turn = self._ledger, self._turn
         if not ledger.keeps:
             return False
         if ledger.commits_first:
-            return moved or turn.is_kept() or (moving and turn.shows_all())
+            return moved or turn.is_kept() or (moving and (catches_up or turn.shows_all()))
         return turn.urgent and turn.is_kept()
 
     def note(self) -> Stamp:

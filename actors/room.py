@@ -78,7 +78,9 @@ class RoomActor(RoomParts):
     def on_turn_end(self) -> None:
         self._seating.turn_ms = 0
         moved = self._ticker.take_due()
-        commits = self._keeping.must_commit(bool(moved), self._ticker.has_waiting())
+        commits = self._keeping.must_commit(
+            bool(moved), self._ticker.has_waiting(), bool(self._seating.laggards)
+        )
         self._recorder.end(commits)
         if commits:
             self._moved = moved

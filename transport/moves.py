@@ -12,39 +12,54 @@ from transport.link import Link
 from transport.seat import Seat
 from transport.throttle import Throttle
 
+FULL_WAIT_S: Final = 0.1
+"""A move that found a full mailbox is tried again after this."""
+
 
 class MoveGate:
     """Of one connection; at most one move waits."""
 
-    __slots__ = ("_clock", "_late", "_throttle")
+    __slots__ = ("_clock", "_throttle", "late")
 
     def __init__(self, throttle: Throttle, clock: Clock) -> None:
         self._throttle: Final = throttle
         self._clock: Final = clock
-        self._late: tuple[float, float] | None = None
+        self.late: tuple[float, float] | None = None
 
     def pass_on(self, seat: Seat, x: float, y: float) -> None:
-        """To the room; an older one that waits is outdated."""
-        self._late = None
-        seat.mailbox.offer_lazily(m.Move(seat, x, y))
+        """To the room; an older one that waits is outdated. One that finds the room's mailbox full
+        waits itself.
+        """
+        waiting, self.late = self.late is not None, None
+        if not seat.mailbox.offer_lazily(m.Move(seat, x, y)):
+            self.late = (x, y)
+            if not waiting and seat.link is not None:
+                self._wait(seat.link, seat, FULL_WAIT_S)
+
+    def hand_over(self, seat: Seat) -> None:
+        """The connection ends: what waits goes to the room now, as far as that takes it."""
+        if self.late is not None:
+            late, self.late = self.late, None
+            seat.mailbox.offer(m.Move(seat, *late))
 
     def coalesce(self, link: Link, seat: Seat, x: float, y: float) -> None:
         """Keep it until there is a token, in place of the one that waits."""
-        waiting, self._late = self._late is not None, (x, y)
+        waiting, self.late = self.late is not None, (x, y)
         if not waiting:
-            self._wait(link, seat)
+            self._wait(link, seat, self._throttle.wait_ms() / 1000)
 
     def forget(self) -> None:
         """The session left the room that the move was for."""
-        self._late = None
+        self.late = None
 
-    def _wait(self, link: Link, seat: Seat) -> None:
-        link.call_later(self._throttle.wait_ms() / 1000, lambda: self._retry(link, seat))
+    def _wait(self, link: Link, seat: Seat, delay_s: float) -> None:
+        link.call_later(delay_s, lambda: self._retry(link, seat))
 
     def _retry(self, link: Link, seat: Seat) -> None:
-        if self._late is None or not seat.alive:
+        if self.late is None or not seat.alive:
             return
         if self._throttle.take(self._clock.monotonic_s()):
-            self.pass_on(seat, *self._late)
+            late, self.late = self.late, None
+            self.pass_on(seat, *late)
         else:
-            self._wait(link, seat)
+            self._wait(link, seat, self._throttle.wait_ms() / 1000)

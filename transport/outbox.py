@@ -63,6 +63,8 @@ class Outbox:
 
     def put(self, data: bytes) -> None:
         """Write it; past twice the bound nothing more is read."""
+        if self._paused and self._waiting() <= self._bound:
+            self._slow_since_s = None
         self._written += len(data)
         self._transport.write(data)
         if self._paused:
@@ -82,17 +84,19 @@ class Outbox:
             if self._waiting() > self._bound:
                 self._refused = True
                 return False
-            self._slow_since_s = None
         self.put(data)
         return True
 
     def offer_moves(self, data: bytes, /) -> bool:
         """Refused while anything much waits."""
-        if self._paused:
+        is_full = self._paused
+        if is_full:
             self._refused = True
             return self._shut
         self._written += len(data)
         self._transport.write(data)
+        if self._paused:  # by this very frame
+            self._weigh()
         return True
 
     def written_bytes(self) -> int:

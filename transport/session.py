@@ -55,8 +55,7 @@ class Session:
 
     def greet(self) -> bytes:
         """The first frame."""
-        now_ms = self._host.clock.now_ms()
-        return replies.welcome(self._host.settings, self.socket_id, now_ms)
+        return replies.welcome(self._host.settings, self.socket_id, self._host.clock.now_ms())
 
     def receive(self, raw: bytes | bytearray) -> None:
         """Take one text message. Raises UnicodeDecodeError where it is no UTF-8."""
@@ -143,6 +142,9 @@ class Session:
                 self._rise()
                 kicked = reason is Eviction.KICKED
                 self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, detail)
+
+    def late_move(self) -> tuple[float, float] | None:
+        return self._moves.late
 
     def supersede(self, seat: Seat) -> SequenceMemory:
         """A resume took over `seat`: this session ends, and its memory goes on there."""
@@ -315,7 +317,10 @@ class Session:
         """
         self.socket_id = seat.socket_id
         if isinstance(old, Seat) and old.session is not self:
+            late = old.session.late_move()
             self._memory = old.session.supersede(old)
+            if late is not None and self._link is not None:
+                self._moves.coalesce(self._link, seat, *late)
 
     def _rise(self) -> None:
         """The session sits nowhere now; its seat is dead."""
@@ -385,11 +390,11 @@ class Session:
             return False
         self._link = None
         self._backlog = None
-        pending = self._pending
-        if pending is not None and pending.seat is not self.seat:
+        seat, pending = self.seat, self._pending
+        if pending is not None and pending.seat is not seat:
             pending.seat.kill()
-        seat = self.seat
         if seat is not None:
+            self._moves.hand_over(seat)
             seat.kill()
             self._host.roster.rise(seat.room_id, seat)
         return True

@@ -262,3 +262,20 @@ async def test_what_was_handled_is_forgotten_when_it_is_told() -> None:
         (a,) = await stage.seat(f"A{number}")
         await stage.turn(m.Leave(a, LeaveReason.LEFT))
     assert stage.room()._handled == []
+
+
+@pytest.mark.rule("P2.1", "G8.3")
+async def test_who_has_drained_is_told_no_position_that_is_not_durable() -> None:
+    """Somebody has moved since the last tick: that is committed first."""
+    stage, (a, b) = await waiting("A", "B", tick_ms=10_000)
+    b.skips_moves = True
+    await stage.turn(m.Move(a, 1.0, 2.0))
+    await done(stage)
+    await stage.turn(m.Move(a, 3.0, 4.0))
+    b.skips_moves = False
+    stage.forget()
+    await stage.turn(m.Drained(b))
+    assert b.take() == []
+    await done(stage)
+    assert b.take() == ["moved A 3 4, B 0 0"]
+    assert (stage.kept()[SocketId("A")].player.motion.x) == 3.0

@@ -282,7 +282,10 @@ class Lives:
         else:
             answer = Resumed([], b"[]", 3, self.version, "0" * 8, 0, serial, old)
         model.name = place.name
+        late = member.model.late if member.model is not model else None
         model.memory = member.model.superseded(member)
+        if late is not None and model.open:
+            model.coalesce(place, late)
         self.asked[model] = self.asked[model] + self.asked[member.model]  # to be sent again
         self.members[place.room, place.name] = place
         self.seat(place, answer, serial, False, f"roomGameSpace{type(answer).__name__}")

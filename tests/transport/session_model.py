@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final
 
+FULL_WAIT_S = 0.1
+"""After this a move that found a full mailbox is tried again."""
 REMEMBERED: Final = 256
 WAITING_MAX: Final = 64
 OFFENCES_MAX: Final = 100
@@ -198,16 +200,24 @@ class Model:
         if allowed:
             self._move(ask.x)
         else:
-            if self.late is None:
-                self.dues.append((self.world.now_s + self.messages.wait_s(), self.place))
-            self.late = ask.x
+            self.coalesce(self.place, ask.x)
         self.memory.settle(ask.number, SILENT)
 
+    def coalesce(self, place: Place, x: int) -> None:
+        """A move waits for a token, in the place of one that waits already."""
+        if self.late is None:
+            self.dues.append((self.world.now_s + self.messages.wait_s(), place))
+        self.late = x
+
     def _move(self, x: int) -> None:
-        self.late = None
+        waiting, self.late = self.late is not None, None
         assert self.place is not None
         if (False, self.place.room) not in self.world.full:
             self.posted.append(Posted("Move", self.place, detail=x))
+        else:
+            self.late = x
+            if not waiting:
+                self.dues.append((self.world.now_s + FULL_WAIT_S, self.place))
 
     def look_at_late_moves(self, until_s: float) -> None:
         """Time passes: what waits for a token takes the first there is."""
@@ -218,7 +228,8 @@ class Model:
                 continue
             at_s = max(due_s, self.world.now_s)  # later than due where the loop was busy
             if self.messages.take(at_s):
-                self._move(self.late)
+                late, self.late = self.late, None
+                self._move(late)
             else:
                 self.dues.append((at_s + self.messages.wait_s(), place))
 
@@ -344,6 +355,10 @@ class Model:
             return False
         self.open = False
         self.waiting.clear()
+        if self.place is not None and self.late is not None:
+            if (False, self.place.room) not in self.world.full:
+                self.posted.append(Posted("Move", self.place, detail=self.late))
+            self.late = None
         for place in (self.place, self.pending[0] if self.pending is not None else None):
             if place is not None:
                 place.alive = False

@@ -101,6 +101,42 @@ def test_slowness_counts_from_the_bound_on_and_only_while_over_it() -> None:
     assert sending.told == ["overload", "too slow"]
 
 
+def test_answers_to_one_that_had_dipped_below_the_bound_begin_its_time_anew() -> None:
+    """Also where nothing was offered in between, since it is behind."""
+    outbox, sending, wire, clock = stuck(slow_reader_s=15)
+    outbox.offer(b"x" * (BOUND + 1))
+    assert not outbox.offer(b"x")
+    clock.advance(14)
+    wire.let_through(2)
+    outbox.put(b"xx")
+    clock.advance(14.5)
+    assert sending.told == []
+    clock.advance(0.5)
+    assert sending.told == ["too slow"]
+
+
+def test_moves_that_pass_the_bound_begin_its_time() -> None:
+    """One frame of many, and nothing comes after it."""
+    outbox, sending, _, clock = stuck(slow_reader_s=15)
+    assert outbox.offer_moves(b"x" * (BOUND + 1))
+    clock.advance(15)
+    assert sending.told == ["too slow"]
+
+
+def test_what_is_offered_to_one_that_was_shut_is_swallowed() -> None:
+    """Whether it was full or not, and also when it has drained."""
+    for size in (1, BOUND + 1):
+        outbox, _, wire, _ = stuck()
+        outbox.put(b"x" * size)
+        outbox.shut()
+        assert outbox.offer(b"y")
+        assert outbox.offer_moves(b"y")
+        wire.let_through()
+        assert outbox.offer(b"y")
+        assert outbox.offer_moves(b"y")
+        assert outbox.written_bytes() == size
+
+
 def test_what_the_socket_has_taken_is_known() -> None:
     """It grows as the reader gets on, whichever way the bytes were put."""
     outbox, _, wire, _ = stuck()

@@ -37,6 +37,9 @@ class Sitting:
     def on_fault(self, error: Exception) -> None:
         self.told.append(error)
 
+    def late_move(self) -> tuple[float, float] | None:
+        return None
+
     def supersede(self, seat: Seat) -> SequenceMemory:
         return SequenceMemory()
 

@@ -193,19 +193,6 @@ def test_a_late_move_is_for_the_room_that_it_was_made_in() -> None:
     assert [(move.x, move.y) for move in moves] == [(3, 3)]
 
 
-@pytest.mark.rule("G7.3")
-def test_a_late_move_after_the_end_reaches_nobody() -> None:
-    """The seat is dead by then."""
-    client = limited()
-    pings(client, 8)
-    client.send("move", x=1, y=1)
-    client.session.lost()
-    client.stage.room("lobby").take(m.Lost)
-    client.stage.clock.advance(10)
-    assert client.stage.room("lobby").messages == []
-    assert client.stage.clock.waiting == 0
-
-
 # -- the end of patience
 
 
