@@ -267,7 +267,8 @@ def _left(person: "Person", item: dict[str, Any]) -> None:
     for token in _tokens_of(person):
         if token.room_id == item["roomId"]:  # those of others were switched from
             token.spent_in = token.spent_in or person.life
-    person.wants_out = False
+    if not person.replies.under_way("joinRoomGameSpace", "leaveRoomGameSpace"):
+        person.wants_out = False
 
 
 def _done(person: "Person", asked: Asked, item: dict[str, Any]) -> None:
