@@ -40,7 +40,7 @@ class MoveGate:
         """The connection ends: what waits goes to the room now, as far as that takes it."""
         if self.late is not None:
             late, self.late = self.late, None
-            seat.mailbox.offer(m.Move(seat, *late))
+            seat.mailbox.offer_lazily(m.Move(seat, *late))
 
     def coalesce(self, link: Link, seat: Seat, x: float, y: float) -> None:
         """Keep it until there is a token, in place of the one that waits."""

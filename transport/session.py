@@ -143,8 +143,8 @@ class Session:
                 kicked = reason is Eviction.KICKED
                 self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, detail)
 
-    def late_move(self) -> tuple[float, float] | None:
-        return self._moves.late
+    def late_move(self, seat: Seat) -> tuple[float, float] | None:
+        return self._moves.late if seat is self.seat else None
 
     def supersede(self, seat: Seat) -> SequenceMemory:
         """A resume took over `seat`: this session ends, and its memory goes on there."""
@@ -317,7 +317,7 @@ class Session:
         """
         self.socket_id = seat.socket_id
         if isinstance(old, Seat) and old.session is not self:
-            late = old.session.late_move()
+            late = old.session.late_move(old)
             self._memory = old.session.supersede(old)
             if late is not None and self._link is not None:
                 self._moves.coalesce(self._link, seat, *late)

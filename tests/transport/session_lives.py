@@ -282,13 +282,14 @@ class Lives:
         else:
             answer = Resumed([], b"[]", 3, self.version, "0" * 8, 0, serial, old)
         model.name = place.name
-        late = member.model.late if member.model is not model else None
+        went_on = member.model is not model and member.model.place is member
+        late = member.model.late if went_on else None
         model.memory = member.model.superseded(member)
-        if late is not None and model.open:
-            model.coalesce(place, late)
         self.asked[model] = self.asked[model] + self.asked[member.model]  # to be sent again
         self.members[place.room, place.name] = place
         self.seat(place, answer, serial, False, f"roomGameSpace{type(answer).__name__}")
+        if late is not None and model.open:
+            model.coalesce(place, late)
 
     def seat(
         self, place: Place, answer: Joined | Resumed, serial: int, is_new: bool, kind: str

@@ -37,7 +37,8 @@ class Sitting:
     def on_fault(self, error: Exception) -> None:
         self.told.append(error)
 
-    def late_move(self) -> tuple[float, float] | None:
+    def late_move(self, seat: Seat) -> tuple[float, float] | None:
+        del seat
         return None
 
     def supersede(self, seat: Seat) -> SequenceMemory:
