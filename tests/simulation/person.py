@@ -121,6 +121,7 @@ class Person:
         self.is_unsure |= self.replies.may_have_proved()
         self.is_unsettled |= self.replies.under_way("ready", "updatePlayer")
         self.may_be_back |= self.replies.under_way("resumeRoomGameSpace")
+        self.wants_out |= self.replies.leads_away(self.mirror.room_id)
         self.is_hindered = bool(self.conditions.bytes_per_s)
         self.last_move, self.slow_s = None, self.world.loop.time()
         self._before = self._effect or self._before

@@ -69,6 +69,14 @@ class Replies:
         """Whether one of these was asked and not answered."""
         return any(asked.kind in kinds for asked in self._asked)
 
+    def leads_away(self, room_id: str) -> bool:
+        """A leave, or a join of another room than this, was asked for and not answered."""
+        return any(
+            asked.kind == "leaveRoomGameSpace"
+            or (asked.kind == "joinRoomGameSpace" and asked.fields["roomId"] != room_id)
+            for asked in self._asked
+        )
+
     def may_have_proved(self) -> bool:
         """Something was asked for that brings a token, and something was sent after it."""
         kinds = [asked.kind for asked in self._asked][:-1]
