@@ -1,5 +1,5 @@
-"""Actors whose mailbox the event loop drains. With futures.py and mailbox.py,
-all of the rooms that imports pykka.
+"""Actors whose mailbox the event loop drains. Of what rooms are made of, only this file, futures.py
+and mailbox.py import pykka.
 
 Owns the seam between pykka and asyncio: a `LoopActor` is a pykka actor without a thread. Its
 mailbox schedules its own drain on the loop, a bounded number of messages at a time, so that a

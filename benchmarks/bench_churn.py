@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -56,11 +57,17 @@ class Churn:
         self._leave = dialect.leave()
         self.joins = self.leaves = self.refused = 0
         self._going = True
+        self._clients: list[Client] = []
 
     def begin(self, clients: list[Client]) -> None:
+        self._clients = clients
         for client in clients:
             client.on_text = self.on_text
             self._join(client)
+
+    def errors(self) -> int:
+        """Requests that were refused, and connections that broke."""
+        return self.refused + sum(client.errors for client in self._clients)
 
     def end(self) -> None:
         """Nobody asks for anything more."""
@@ -83,30 +90,36 @@ class Churn:
             self.refused += 1
 
 
-async def hop(server: ServerProcess, dialect: Dialect, rooms: int, window_s: float) -> Figures:
-    """One window of joining and leaving. A unit is a join with its leave."""
+@asynccontextmanager
+async def churning(server: ServerProcess, dialect: Dialect, rooms: int) -> AsyncIterator[Churn]:
+    """`CHURNERS` clients that join and leave all the time, warmed up; closed at the end."""
     clients = await connect(dialect, server.port, 1, CHURNERS)
     for client in clients:
         client.room = client.user * rooms // CHURNERS
     traffic = Churn(dialect, rooms)
     traffic.begin(clients)
     await asyncio.sleep(WARM_UP_S)
-    leaves = traffic.leaves
-    meter = Meter(server)
-    await asyncio.sleep(window_s)
-    usage = meter.usage()
-    leaves = traffic.leaves - leaves
+    yield traffic
     traffic.end()
+    await close_all(clients)
+
+
+async def hop(server: ServerProcess, dialect: Dialect, rooms: int, window_s: float) -> Figures:
+    """One window of joining and leaving. A unit is a join with its leave."""
+    async with churning(server, dialect, rooms) as traffic:
+        leaves = traffic.leaves
+        meter = Meter(server)
+        await asyncio.sleep(window_s)
+        usage = meter.usage()
+        leaves = traffic.leaves - leaves
     cost_us = per_unit(usage.server_cpu_us, leaves)
-    figures = {
+    return {
         **usage.figures(),
         KEY: cost_us,
         "per_cpu_s": per_unit(1e6, cost_us),
         "per_s": leaves / usage.wall_s,
-        "errors": float(traffic.refused + sum(client.errors for client in clients)),
+        "errors": float(traffic.errors()),
     }
-    await close_all(clients)
-    return figures
 
 
 async def visits(server: ServerProcess, dialect: Dialect, count: int) -> Figures:

@@ -13,13 +13,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from benchmarks.bench_churn import CHURNERS, Churn
+from benchmarks.bench_churn import CHURNERS, churning
 from benchmarks.bench_fan_out import fan_out
 from benchmarks.bench_join_storm import storm
 from benchmarks.dialects import Dialect
 from benchmarks.figures import OURS, Column, Figures, Row, per_unit
 from benchmarks.harness import Harness, Meter, ServerProcess, Target, variant
-from benchmarks.load import close_all, connect
 from benchmarks.scrape import COMMITS, Commits, scrape
 
 NAME: Final = "persistence"
@@ -46,7 +45,6 @@ CHURN_ROOMS: Final = (10, 1_000)
 """Few, whose changes merge while they wait for the writer, and so many that they hardly do."""
 CHURN_S: Final = 4.0
 QUICK_CHURN_S: Final = 1.0
-WARM_UP_S: Final = 1.0
 MOVES_S: Final = 6.0
 """Longer than `position_save_s`, so that a save of all positions falls into it."""
 QUICK_MOVES_S: Final = 2.0
@@ -56,29 +54,21 @@ Scenario = Callable[[ServerProcess, Dialect], Awaitable[Figures]]
 
 async def churn(server: ServerProcess, dialect: Dialect, rooms: int, window_s: float) -> Figures:
     """One window of joining and leaving. A unit is a join with its leave."""
-    clients = await connect(dialect, server.port, 1, CHURNERS)
-    for client in clients:
-        client.room = client.user * rooms // CHURNERS
-    traffic = Churn(dialect, rooms)
-    traffic.begin(clients)
-    await asyncio.sleep(WARM_UP_S)
-    before = await scrape(server.port)
-    joins = traffic.joins
-    meter = Meter(server)
-    await asyncio.sleep(window_s)
-    usage = meter.usage()
-    joins = traffic.joins - joins
-    after = await scrape(server.port)
-    traffic.end()
-    figures = {
+    async with churning(server, dialect, rooms) as traffic:
+        before = await scrape(server.port)
+        joins = traffic.joins
+        meter = Meter(server)
+        await asyncio.sleep(window_s)
+        usage = meter.usage()
+        joins = traffic.joins - joins
+        after = await scrape(server.port)
+    return {
         **usage.figures(),
         KEY: per_unit(usage.server_cpu_us, joins),
         "joins_per_s": joins / usage.wall_s,
         **Commits.between(before, after).figures(usage.wall_s),
-        "errors": float(traffic.refused + sum(client.errors for client in clients)),
+        "errors": float(traffic.errors()),
     }
-    await close_all(clients)
-    return figures
 
 
 async def joins(server: ServerProcess, dialect: Dialect, count: int) -> Figures:
