@@ -67,6 +67,14 @@ class Keeping:
             return moved or turn.is_kept() or (moving and (catches_up or turn.shows_all()))
         return turn.urgent and turn.is_kept()
 
+    def holds_moves_back(self) -> bool:
+        """The disk takes nothing, and the turn holds only what needs no disk: that is not to be
+        undone along with moves, again and again.
+        """
+        ledger, turn = self._ledger, self._turn
+        in_trouble = ledger.commits_first and ledger.trouble is not None
+        return in_trouble and not (turn.is_empty() or turn.is_kept())
+
     def note(self) -> Stamp:
         """Keep what the turn changed, a little later."""
         return self._ledger.note(self._record(()))

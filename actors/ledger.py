@@ -30,6 +30,7 @@ class Forgetful:
     keeps = False
     commits_first = False
     recall = NOBODY
+    trouble: str | None = None
 
     def find(self, room_id: RoomId, deliver: Callable[[Found], object]) -> Found | None:
         del room_id, deliver
@@ -138,8 +139,6 @@ class StoreLedger:
         self._trouble_since_s = 0.0
         self._held_back = False
         self._on_idle: Callable[[], object] | None = None
-
-    # -- what operators see
 
     @property
     def trouble(self) -> str | None:

@@ -264,6 +264,11 @@ class Ledger(Protocol):
     @property
     def recall(self) -> Recall: ...
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps writes from getting through, while something does."""
+        ...
+
     def find(self, room_id: RoomId, deliver: Callable[[Found], object]) -> Found | None:
         """What is kept of a cold room: at once where that is known, else None and by `deliver`."""
         ...

@@ -78,6 +78,9 @@ class RoomActor(RoomParts):
     def on_turn_end(self) -> None:
         self._seating.turn_ms = 0
         moved = self._ticker.take_due()
+        if moved and self._keeping.holds_moves_back():
+            self._ticker.put_off(moved)
+            moved = []
         commits = self._keeping.must_commit(
             bool(moved), self._ticker.has_waiting(), bool(self._seating.laggards)
         )

@@ -127,6 +127,11 @@ class Ticker:
         self._moved.clear()
         return moved
 
+    def put_off(self, moved: Iterable[SocketId]) -> None:
+        """It could not be said that they `moved`: they are due once more, a tick from now."""
+        self._moved |= dict.fromkeys(moved)
+        self._timer = self._clock.call_later(self._tick_s, self._notify)
+
     def has_waiting(self) -> bool:
         """Somebody moved, and is not due yet."""
         return bool(self._moved)

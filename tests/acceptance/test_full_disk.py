@@ -135,7 +135,10 @@ async def test_in_journal_nothing_changes_over_a_full_disk(tmp_path: Path) -> No
                     for room in ("hall", "new"):
                         refused(await eve.ask("joinRoomGameSpace", roomId=room), "unavailable")
                 await bob.tell("move", x=MOVED_TO[0], y=MOVED_TO[1])
-                await say(ann, crowd)
+                said = [client.mark() for client in crowd]
+                await ann.do("sendRoomMessage", event="fence", data="passes at once")
+                for client, mark in zip(crowd, said, strict=True):
+                    await client.saw("roomMessage", since=mark)
                 for client, mark in zip(crowd, marks, strict=True):
                     assert client.mirror.view() == before
                     assert not {"playersMoved", "playerJoinedRoom"} & set(client.kinds(mark))

@@ -212,6 +212,38 @@ async def test_a_move_that_was_undone_is_told_later() -> None:
     assert b.take() == ["moved A 1 2"]
 
 
+@pytest.mark.rule("P2.6", "G7.1")
+@pytest.mark.parametrize("tick_ms", [0, 16])
+async def test_a_message_does_not_share_the_fate_of_moves_that_cannot_be_stored(
+    tick_ms: int,
+) -> None:
+    """Try after try, though each message comes while the moves are tried again."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=1, tick_ms=tick_ms)
+    await stage.turn(m.Move(a, 1.0, 2.0))
+    for number in range(3):
+        stage.post(m.Say(b, "chat", number))
+        await failed(stage)
+        assert b.take() == [f"said B: {number}", "ok v2"]
+        await stage.pass_time(1)
+        assert stage.store.waits == ["write"]
+    while stage.store.asked:
+        await done(stage)
+        await stage.pass_time(0.1)
+    assert b.take() == ["moved A 1 2"]
+
+
+@pytest.mark.rule("P2.2")
+async def test_over_a_disk_in_trouble_a_whole_state_still_shows_no_move_that_is_not_stored() -> None:
+    """It is refused with them."""
+    stage, (a, b) = await waiting("A", "B", store_retry_s=1)
+    await stage.turn(m.Move(a, 1.0, 2.0))
+    stage.post(m.Describe(b))
+    await failed(stage)
+    await stage.pass_time(1)
+    await failed(stage)
+    assert b.take() == ["refused unavailable"]
+
+
 @pytest.mark.rule("G9.1")
 async def test_a_recovery_that_fails_commits_once_a_try_and_handles_nothing_meanwhile() -> None:
     """What waits in the mailbox waits until the room is back."""

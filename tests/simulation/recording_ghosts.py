@@ -171,6 +171,7 @@ class GhostLedger:
         self.keeps: Final = durability is not Durability.MEMORY
         self.commits_first: Final = durability is Durability.JOURNAL
         self.recall: Final = recall
+        self.trouble = None
         self._stamp: Final = Stamp(1, 1) if self.keeps else LONG_KEPT
 
     def find(self, room_id: RoomId, deliver: Callable[[Found], object]) -> Found | None:
