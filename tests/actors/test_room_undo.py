@@ -233,7 +233,7 @@ async def test_a_message_does_not_share_the_fate_of_moves_that_cannot_be_stored(
 
 
 @pytest.mark.rule("P2.2")
-async def test_over_a_disk_in_trouble_a_whole_state_still_shows_no_move_that_is_not_stored() -> None:
+async def test_over_a_disk_in_trouble_no_whole_state_shows_a_move_that_is_not_stored() -> None:
     """It is refused with them."""
     stage, (a, b) = await waiting("A", "B", store_retry_s=1)
     await stage.turn(m.Move(a, 1.0, 2.0))
