@@ -1,19 +1,17 @@
-"""Every limit and time, with unit, default, bounds; the only reader of flags, environment, TOML.
+"""Every limit and time, with unit, default, bounds.
 
 Owns `Settings`, whose fields are the one table that flags, environment names, TOML keys, help and
-bounds are made from, and the agreements between settings. An invalid `Settings` cannot exist.
-Knows nothing of who uses a setting, and touches the disk only in `load`, to read.
+bounds are made from. An invalid `Settings` cannot exist. Knows nothing of who uses a setting, nor
+where its value comes from (setting_sources.py).
 """
 
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from actors.setting_rules import DEFAULT, ENV_PREFIX, Group, Problem, Row, Rule
+from actors.setting_agreements import AGREEMENTS
+from actors.setting_rules import DEFAULT, Group, Problem, Row, Rule
 
 
 class AuthMode(StrEnum):
@@ -187,7 +185,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in TABLE}
-        if problems := _check(values, {name: (value, DEFAULT) for name, value in values.items()}):
+        if problems := check(values, {name: (value, DEFAULT) for name, value in values.items()}):
             raise SettingsInvalid(problems)
 # fmt: on
 
@@ -212,68 +210,7 @@ class SettingsInvalid(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`. Names other than `localhost` may be anything."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class _Agreement:
-    """What must hold between settings; the first of `names` is blamed, `expected` may show all."""
-
-    names: tuple[str, ...]
-    holds: Callable[..., bool]
-    expected: str
-
-
-_AGREEMENTS: Final = (
-    _Agreement(
-        ("host", "auth", "allow_anonymous"),
-        lambda host, auth, allowed: allowed or auth != AuthMode.ANONYMOUS or is_loopback(host),
-        "a loopback address in anonymous mode, unless --allow-anonymous lets everybody in",
-    ),
-    _Agreement(
-        ("tls_cert_file", "tls_key_file"),
-        lambda cert, key: cert or not key,
-        "a file too, as tls_key_file is {1!r}",
-    ),
-    _Agreement(
-        ("tls_key_file", "tls_cert_file"),
-        lambda key, cert: key or not cert,
-        "a file too, as tls_cert_file is {1!r}",
-    ),
-    _Agreement(
-        ("connections_per_ip_max", "connections_max"),
-        lambda of_one, of_all: of_one <= of_all or of_all == 0,
-        "at most connections_max, which is {1}",
-    ),
-    _Agreement(
-        ("mailbox_messages_max", "turn_messages_max"),
-        lambda waiting, handled: waiting >= handled,
-        "at least turn_messages_max, which is {1}",
-    ),
-    _Agreement(
-        ("messages_burst", "messages_per_s"),
-        lambda burst, rate: burst >= rate,
-        "at least messages_per_s, which is {1}",
-    ),
-    _Agreement(
-        ("joins_burst", "joins_per_s"),
-        lambda burst, rate: burst >= rate,
-        "at least joins_per_s, which is {1}",
-    ),
-    _Agreement(
-        ("outbox_bytes_max", "message_bytes_max"),
-        lambda outbox, message: outbox > message,
-        "more than message_bytes_max, which is {1}",
-    ),
-)
-
-
-def _check(
+def check(
     values: Mapping[str, Any], given: Mapping[str, tuple[object, str]]
 ) -> list[Problem | str]:
     """Every value against its bounds, and those within them against each other.
@@ -284,7 +221,7 @@ def _check(
     problems: list[Problem | str] = [
         Problem(name, *given[name], row.expected) for name, row in TABLE.items() if name in wrong
     ]
-    for rule in _AGREEMENTS:
+    for rule in AGREEMENTS:
         agreeing = [values[name] for name in rule.names]
         if wrong.isdisjoint(rule.names) and not rule.holds(*agreeing):
             blamed = rule.names[0]
@@ -292,106 +229,3 @@ def _check(
             expected = rule.expected.format(*agreeing)
             problems.append(Problem(blamed, given[blamed][0], sources, expected))
     return problems
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Settings; where each came from, in words (`DEFAULT` when nobody gave it); warnings."""
-
-    settings: Settings
-    sources: Mapping[str, str]
-    warnings: tuple[str, ...]
-
-
-def load(
-    flags: Mapping[str, str | bool | None],
-    environ: Mapping[str, str],
-    *,
-    config_file: str | None = None,
-    config_text: str | None = None,
-) -> Loaded:
-    """Each setting from its flag, else the environment, else TOML, else its default.
-
-    `flags` are by setting name, None where not given. An empty variable counts as not set.
-    `config_text` stands in for what `config_file` holds. A variable with our prefix that is no
-    setting is a warning; a TOML key that is none is an error. Raises SettingsInvalid with the
-    problems of all sources at once. Looks whether the TLS files are there.
-    """
-    problems: list[Problem | str] = []
-    file = f"file {config_file or 'given as text'}"
-    document = _document(config_file, config_text, file, problems)
-    given: dict[str, tuple[object, str]] = {}
-    for name, row in TABLE.items():
-        candidates: tuple[tuple[object, str], ...] = (
-            (flags.get(name), f"flag {row.flag}"),
-            (environ.get(row.env) or None, f"environment {row.env}"),
-            (document.get(name), file),
-            (_data_dir(environ) if name == "data_dir" else row.default, DEFAULT),
-        )
-        given[name] = next(pair for pair in candidates if pair[0] is not None)
-    values: dict[str, Any] = {name: row.read(given[name][0]) for name, row in TABLE.items()}
-    problems += _check(values, given)
-    for name in ("tls_cert_file", "tls_key_file"):
-        path = values[name]
-        if TABLE[name].accepts(path) and path and not _is_file(path):
-            problems.append(Problem(name, *given[name], "a file that exists"))
-    for key in document:
-        if key not in TABLE:
-            hint = f"; did you mean {near.name}?" if (near := nearest(key)) else ""
-            problems.append(f"{key!r} is no setting{hint} ({file})")
-    if problems:
-        raise SettingsInvalid(problems)
-    sources = {name: source for name, (_, source) in given.items()}
-    return Loaded(Settings(**values), sources, tuple(_strangers(environ)))
-
-
-def _strangers(environ: Mapping[str, str]) -> Iterator[str]:
-    """A warning for each variable that has our prefix and is no setting."""
-    known = {row.env for row in TABLE.values()}
-    for variable in sorted(environ):
-        if variable.startswith(ENV_PREFIX) and variable not in known:
-            near = nearest(variable.removeprefix(ENV_PREFIX))
-            hint = f"; did you mean {near.env}?" if near else ""
-            yield f"environment variable {variable} is no setting and is ignored{hint}"
-
-
-def _document(
-    config_file: str | None, config_text: str | None, file: str, problems: list[Problem | str]
-) -> Mapping[str, object]:
-    """What the TOML says, by key; nothing where there is none, or where it joins the problems."""
-    try:
-        if config_text is None:
-            if config_file is None:
-                return {}
-            config_text = Path(config_file).read_text(encoding="utf-8-sig")
-        return tomllib.loads(config_text)
-    except OSError as error:
-        problems.append(f"the configuration cannot be read: {error.strerror} ({file})")
-    except ValueError as error:  # not UTF-8, or not TOML: then it names line and column
-        problems.append(f"the configuration is not TOML: {error} ({file})")
-    return {}
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except OSError:  # a name too long, or a folder that we may not look into
-        return False
-
-
-def _data_dir(environ: Mapping[str, str]) -> str:
-    """The per-user data directory, after the XDG base directory specification, which says that a
-    relative one is to be ignored.
-    """
-    given = Path(environ.get("XDG_DATA_HOME", ""))
-    home = Path(environ.get("HOME") or Path("~").expanduser())
-    base = given if given.is_absolute() else home / ".local" / "share"
-    return str(base / "vaultmeet")
-
-
-def nearest(name: str) -> Row | None:
-    """The setting that whoever wrote `name`, in any of the spellings, may have meant."""
-    from difflib import get_close_matches  # noqa: PLC0415  # only a typing error pays for it
-
-    plain = name.lower().lstrip("-").replace("-", "_")
-    return next((TABLE[close] for close in get_close_matches(plain, TABLE, n=1)), None)

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Final, NoReturn
 
 from actors.setting_rules import Group, Row
-from actors.settings import TABLE, Loaded, SettingsInvalid, load, nearest
+from actors.setting_sources import Loaded, load, nearest
+from actors.settings import TABLE, SettingsInvalid
 
 _FAILED: Final = 1
 _MISTAKE: Final = 2

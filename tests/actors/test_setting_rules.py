@@ -5,7 +5,8 @@ import math
 import pytest
 
 from actors.setting_rules import Row
-from actors.settings import TABLE, load
+from actors.setting_sources import load
+from actors.settings import TABLE
 from tests.actors.test_settings import from_flags, problems
 
 NUMBERS = [row for row in TABLE.values() if row.bounds]

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.settings import TABLE, Loaded, Settings, SettingsInvalid, is_loopback, load
+from actors.setting_agreements import is_loopback
+from actors.setting_sources import Loaded, load
+from actors.settings import TABLE, Settings, SettingsInvalid
 
 HOME = {"HOME": "/h/ann"}
 

@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from actors.settings import TABLE, Settings, load
+from actors.setting_sources import load
+from actors.settings import TABLE, Settings
 from transport import cli
 
 

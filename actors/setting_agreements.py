@@ -1,0 +1,67 @@
+"""What must hold between settings, beyond the bounds of each. PURE: one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than `localhost` may be anything."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What must hold between settings; the first of `names` is blamed, `expected` may show all."""
+
+    names: tuple[str, ...]
+    holds: Callable[..., bool]
+    expected: str
+
+
+AGREEMENTS: Final = (
+    Agreement(
+        ("host", "auth", "allow_anonymous"),
+        lambda host, auth, allowed: allowed or auth != "anonymous" or is_loopback(host),
+        "a loopback address in anonymous mode, unless --allow-anonymous lets everybody in",
+    ),
+    Agreement(
+        ("tls_cert_file", "tls_key_file"),
+        lambda cert, key: cert or not key,
+        "a file too, as tls_key_file is {1!r}",
+    ),
+    Agreement(
+        ("tls_key_file", "tls_cert_file"),
+        lambda key, cert: key or not cert,
+        "a file too, as tls_cert_file is {1!r}",
+    ),
+    Agreement(
+        ("connections_per_ip_max", "connections_max"),
+        lambda of_one, of_all: of_one <= of_all or of_all == 0,
+        "at most connections_max, which is {1}",
+    ),
+    Agreement(
+        ("mailbox_messages_max", "turn_messages_max"),
+        lambda waiting, handled: waiting >= handled,
+        "at least turn_messages_max, which is {1}",
+    ),
+    Agreement(
+        ("messages_burst", "messages_per_s"),
+        lambda burst, rate: burst >= rate,
+        "at least messages_per_s, which is {1}",
+    ),
+    Agreement(
+        ("joins_burst", "joins_per_s"),
+        lambda burst, rate: burst >= rate,
+        "at least joins_per_s, which is {1}",
+    ),
+    Agreement(
+        ("outbox_bytes_max", "message_bytes_max"),
+        lambda outbox, message: outbox > message,
+        "more than message_bytes_max, which is {1}",
+    ),
+)
