@@ -10,46 +10,22 @@ arrives meanwhile waits in order. Nothing that a client sends raises past `recei
 """
 
 from collections import deque
-from typing import Final
 
 from actors import messages as m
-from actors.errors import BadMessage, NotInRoom, RateLimited, Refusal, Unavailable
-from actors.ids import SocketId
+from actors.errors import BadMessage, NotInRoom, Refusal, Unavailable
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
-from actors.room_state import LeaveReason
 from transport import asking, encoding, replies, wire
 from transport import requests as r
-from transport.host import Host
-from transport.link import CloseCode, Link
-from transport.moves import MoveGate
+from transport.link import CloseCode
 from transport.seat import Seat
-from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated, SequenceMemory
-from transport.throttle import Throttle
+from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated
+from transport.session_parts import SessionParts
 
 
-class Session:
-    """`socket_id` names it; a resume gives it the name of the session that it takes over."""
+class Session(SessionParts):
+    """As its connection and its seats see it. What it consists of is in session_parts.py."""
 
-    __slots__ = (
-        "_backlog", "_host", "_link", "_memory", "_moves", "_owes_proof", "_pending", "_serial",
-        "_throttle", "congested", "heard", "seat", "socket_id",
-    )  # fmt: skip
-
-    def __init__(self, host: Host, link: Link, socket_id: SocketId) -> None:
-        self._host: Final = host
-        self._link: Link | None = link
-        self.socket_id = socket_id
-        self.seat: Seat | None = None
-        self.heard = False
-        self.congested = False
-        """Set by the connection while its outbox is past twice the bound: nothing is taken up."""
-        self._serial = 0
-        self._owes_proof = False
-        self._pending: asking.Pending | None = None
-        self._backlog: deque[bytes | bytearray] | None = None
-        self._memory = SequenceMemory()
-        self._throttle = Throttle(host.settings, host.clock.monotonic_s())
-        self._moves = MoveGate(self._throttle, host.clock)
+    __slots__ = ()
 
     # -- from the connection
 
@@ -86,12 +62,6 @@ class Session:
         """The outbox takes frames again that it had refused."""
         if self.seat is not None:
             self.seat.mailbox.tell(m.Drained(self.seat))
-
-    def lost(self) -> None:
-        """The connection is gone: the player stays for the grace. May be repeated."""
-        seat = self.seat
-        if self._end() and seat is not None:
-            seat.mailbox.tell(m.Lost(seat))
 
     def drain(self, reconnect_after_ms: int) -> None:
         """The server itself is going: say when to come back, and tell no room of a loss."""
@@ -142,23 +112,6 @@ class Session:
                 self._rise()
                 kicked = reason is Eviction.KICKED
                 self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, detail)
-
-    def late_move(self, seat: Seat) -> tuple[float, float] | None:
-        return self._moves.late if seat is self.seat else None
-
-    def supersede(self, seat: Seat) -> SequenceMemory:
-        """A resume took over `seat`: this session ends, and its memory goes on there."""
-        self._host.roster.rise(seat.room_id, seat)
-        seat.kill()
-        if self.seat is seat:
-            self.seat = None
-        elif self.seat is not None:  # it had switched meanwhile; that was the same person
-            self.seat.mailbox.tell(m.Leave(self.seat, LeaveReason.LEFT))
-            self._rise()
-        self._close(CloseCode.REPLACED, "superseded by a resume of this session")
-        # What is still under way here came too late, and its answer is nobody's.
-        memory, self._memory = self._memory, SequenceMemory()
-        return memory
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
@@ -288,29 +241,6 @@ class Session:
         else:
             link.send(frame)
 
-    def _prove(self) -> None:
-        """The first frame since the newest token: it arrived. The room is told where there is an
-        older one that it makes void.
-        """
-        self.heard = True
-        if self._owes_proof and self.seat is not None:
-            self._owes_proof = False
-            self.seat.mailbox.tell(m.Heard(self.seat, self._serial))
-
-    def _sit(self, seat: Seat, serial: int) -> None:
-        """Make `seat` the session's place, and leave the one before."""
-        host = self._host
-        old = self.seat
-        if old is not seat:
-            if old is not None:
-                self._rise()
-                old.mailbox.tell(m.Leave(old, LeaveReason.SWITCHED))
-            self.seat = seat
-            seat.mailbox = host.mailbox_of(seat.room_id)
-            host.roster.sit(seat.room_id, seat)
-        self.heard = False
-        self._serial = max(self._serial, serial)
-
     def _succeed(self, seat: Seat, old: Outlet) -> None:
         """Take over the session of `old`: its name and its memory. It may be this one, where the
         room could not answer what had seated it.
@@ -321,14 +251,6 @@ class Session:
             self._memory = old.session.supersede(old)
             if late is not None and self._link is not None:
                 self._moves.coalesce(self._link, seat, *late)
-
-    def _rise(self) -> None:
-        """The session sits nowhere now; its seat is dead."""
-        seat, self.seat = self.seat, None
-        self._moves.forget()
-        if seat is not None:
-            seat.kill()
-            self._host.roster.rise(seat.room_id, seat)
 
     def _continue(self) -> None:
         """Take up what waited, until a request is under way again."""
@@ -351,50 +273,3 @@ class Session:
             frame = replies.frame_of_copy(known, number, seat is not None)
             if frame is not None and self._link is not None:
                 self._link.send(frame)
-
-    # -- saying no, and ending
-
-    def _send(self, kind: str, number: int | None, **fields: object) -> None:
-        if self._link is not None:
-            self._link.send(encoding.message(kind, number, **fields))
-
-    def _refuse(self, refusal: Refusal, number: int | None) -> None:
-        host = self._host
-        host.metrics.error_sent(refusal.code)
-        code, reason = refusal.code, refusal.message
-        host.log.debug("request_refused", socket_id=self.socket_id, error=code, reason=reason)
-        if self._link is not None:
-            self._link.send(encoding.error(refusal, number))
-            if isinstance(refusal, BadMessage | RateLimited):
-                self._offend(host.clock.monotonic_s())
-
-    def _offend(self, now_s: float) -> None:
-        if self._throttle.offend(now_s):
-            self._host.log.warn("client_misbehaved", socket_id=self.socket_id)
-            link = self._link
-            self.lost()
-            if link is not None:
-                link.close(CloseCode.POLICY, "too many bad or too frequent messages")
-
-    def _close(self, code: CloseCode, reason: str) -> None:
-        link = self._link
-        self._end()
-        if link is not None:
-            link.close(code, reason)
-
-    def _end(self) -> bool:
-        """Cut the link; False when that was done before. A request under way stays noted, so
-        that its outcome is known to whoever resumes.
-        """
-        if self._link is None:
-            return False
-        self._link = None
-        self._backlog = None
-        seat, pending = self.seat, self._pending
-        if pending is not None and pending.seat is not seat:
-            pending.seat.kill()
-        if seat is not None:
-            self._moves.hand_over(seat)
-            seat.kill()
-            self._host.roster.rise(seat.room_id, seat)
-        return True

@@ -98,6 +98,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.replies",
         "transport.seat",
         "transport.session",
+        "transport.session_parts",
     ),
     # The door.
     ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
