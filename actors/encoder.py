@@ -4,12 +4,12 @@ Owns the seam between what is published and how it is written down.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from actors.ids import RoomId, SocketId
 from actors.room_state import Event, Metadata, Player
+from actors.values import value
 
 
 class Form(Enum):
@@ -19,7 +19,7 @@ class Form(Enum):
     COMPACT = "compact"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StateView:
     """A whole room at one version, to be encoded once for all who get it."""
 

@@ -6,15 +6,15 @@ encoded form, which is opaque here. Oldest entries are dropped first.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from actors.ids import SocketId
 from actors.room_state import Event, EventKind
+from actors.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """An event as it was published."""
 
@@ -22,7 +22,7 @@ class Entry:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """How a client's list compares with the room's, at the version that the client named (G10)."""
 
@@ -31,7 +31,7 @@ class Verdict:
     unexpected: tuple[SocketId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claim:
     """What a client believes. None where it does not say; without a version: the present one."""
 
@@ -41,7 +41,7 @@ class Claim:
     checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Present:
     """The room as it is now."""
 

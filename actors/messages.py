@@ -6,7 +6,7 @@ connection has no effect.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from actors.history import Claim
@@ -14,9 +14,10 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Found, Outlet
 from actors.records import LONG_KEPT, Stamp
 from actors.room_state import LeaveReason
+from actors.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Profile:
     """How somebody wants to appear. `user_id` is the shown one, `person` the real one: it is
     never encoded, logged or represented.
@@ -31,7 +32,7 @@ class Profile:
     person: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Join:
     """Seat the session. Answered Joined or Refused; dropped when its connection is gone by then.
 
@@ -47,7 +48,7 @@ class Join:
     """The number of its first token: above those of all seatings of the session before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resume:
     """Bring a session back on a new connection. Answered Resumed, Joined or Refused.
 
@@ -75,14 +76,14 @@ class Move(NamedTuple):
     y: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ready:
     """Answered Done."""
 
     outlet: Outlet
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """Replace what is not None. Answered Done."""
 
@@ -91,7 +92,7 @@ class Update:
     attributes: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Say:
     """A room message; `data` is opaque to the room. Answered Done."""
 
@@ -100,7 +101,7 @@ class Say:
     data: object = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Validate:
     """Answered Validated."""
 
@@ -108,14 +109,14 @@ class Validate:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Describe:
     """Answered State."""
 
     outlet: Outlet
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leave:
     """Answered Left."""
 
@@ -123,14 +124,14 @@ class Leave:
     reason: LeaveReason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lost:
     """The connection behind the outlet is gone; the grace begins."""
 
     outlet: Outlet
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heard:
     """The client spoke on the connection that got the token `serial`: older ones are void."""
 
@@ -138,7 +139,7 @@ class Heard:
     serial: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kick:
     """Remove a player for good. Durable before anybody is told of it."""
 
@@ -146,7 +147,7 @@ class Kick:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Drained:
     """An outlet that refused takes frames again."""
 
@@ -157,22 +158,22 @@ Request = Join | Resume | Move | Ready | Update | Say | Validate | Describe | Le
 """What a client asked for: answered (moves aside) also where the room fails."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tick:
     """Moves are due."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FarTick:
     """Moves are due to those who are not near."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GraceEnded:
     """Somebody's grace may be over."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SelfCheck:
     """Hold the room against itself and against the sessions. `again`: it is the look of this
     number, asked for behind all that waited; 0: it is time for a first one.
@@ -181,12 +182,12 @@ class SelfCheck:
     again: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Close:
     """From the registry, which sends nothing more until it is answered: end if empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Committed:
     """From the ledger: what the last turn changed is durable, or (not `done`) is to be undone."""
 
@@ -196,7 +197,7 @@ class Committed:
 # -- to the registry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomFound:
     """From the ledger: what is kept of a room that was asked for."""
 
@@ -204,21 +205,21 @@ class RoomFound:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomEmptied:
     """The room has no players; its idle time begins."""
 
     room_id: RoomId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomEnded:
     """Answer to Close: the room is gone and its mailbox takes nothing more."""
 
     room_id: RoomId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomBusy:
     """Answer to Close: somebody joined meanwhile."""
 

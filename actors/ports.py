@@ -16,6 +16,7 @@ from actors.ids import RoomId, SocketId
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.settings import Settings
+from actors.values import value
 
 
 class Cancellable(Protocol):
@@ -47,7 +48,7 @@ class StateReason(Enum):
     ROOM_RECOVERED = "roomRecovered"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Joined:
     """The whole state for a member that joined. `serial` and `stamp` go into its token;
     `fresh` is False where the session sat there already; `succeeds` is the outlet whose session
@@ -62,7 +63,7 @@ class Joined:
     stamp: Stamp = LONG_KEPT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resumed:
     """What the member missed, in order, already encoded."""
 
@@ -77,21 +78,21 @@ class Resumed:
     stamp: Stamp = LONG_KEPT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """The request is done, as of `version`."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Described:
     """The whole state, as asked."""
 
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Validated:
     """`state` is encoded with the players when the verdict is not valid, else without."""
 
@@ -99,14 +100,14 @@ class Validated:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Left:
     """The session is not in the room, as of `version`."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """The request had no effect. `unasked`: it was a move, which awaits no answer."""
 
@@ -238,7 +239,7 @@ class Metrics(Protocol):
     def join_answered(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """What is kept of a room (`record`, whole; None: nothing). Not `known`: the store cannot say
     now.
@@ -301,7 +302,7 @@ class RecordingReason(Enum):
     STATE_INVALID = "client_state_invalid"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recording:
     """What a room did lately: so many `inputs`. `story` makes plain values of it, reduced, in
     O(inputs + players) and on any thread.
@@ -353,7 +354,7 @@ class Census:
     players: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ports:
     """All that a room is given."""
 

@@ -6,16 +6,16 @@ and cannot be linked across rooms or traced back without the key.
 
 import hmac
 from base64 import b32encode
-from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import RoomId, UserId
+from actors.values import value
 
 PSEUDONYM_PREFIX: Final = "anon-"
 PSEUDONYM_CHARS: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Privacy:
     """What somebody hides from everyone, themselves included."""
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from actors.ids import RoomId, SocketId, UserId
 from actors.room_state import Motion, Player
+from actors.values import value
 
 Row: TypeAlias = tuple[
     str, str, str | None, Mapping[str, object], int, int, float, float, bool, bool, int, int
@@ -104,7 +105,7 @@ def spot_of(player: Player) -> Spot:
     return motion.x, motion.y, motion.last_seen_ms
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """A player as the store has it: seated, and without a connection."""
 

@@ -16,12 +16,13 @@ from actors.messages import Move, Request
 from actors.ports import Outlet, Recording, Refused
 from actors.room_state import Change, EventKind, Player, RoomState
 from actors.turn import Turn
+from actors.values import value
 
 OPERATIONS_MAX: Final = 32
 """How many of a room's last operations are kept for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grace:
     """A lost player is gone at `deadline_s` (monotonic), unless `outlet` was replaced by then."""
 
@@ -66,7 +67,7 @@ class Wreckage:
     """Epoch, version, checksum and count of the state that raised."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomFailed:
     """To the supervisor: the room raised `error` while handling `poison` (None: while publishing
     or recovering). Its mailbox waits for a successor.

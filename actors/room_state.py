@@ -16,6 +16,7 @@ from zlib import crc32
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId, UserId
+from actors.values import value
 
 
 class EventKind(Enum):
@@ -47,7 +48,7 @@ class Motion:
     last_seen_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Player:
     """A person seated in a room, as the members see them. `user_id` is the shown one."""
 
@@ -67,7 +68,7 @@ class Player:
         return f"{self.socket_id}|{self.user_id}|{flags}".encode()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """The step from `version - 1` to `version`: `player` as at `version` (when LEFT: as before)."""
 
@@ -77,7 +78,7 @@ class Change:
     reason: LeaveReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Metadata:
     """What the room tells about itself beside its players. Times are Unix milliseconds."""
 
@@ -87,7 +88,7 @@ class Metadata:
     is_active: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """Neighbouring changes of one kind, in order; all else is as at the last one."""
 

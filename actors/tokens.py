@@ -9,13 +9,13 @@ says when the player was seated, so that a server that knows better will not (re
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import RoomId, SocketId
 from actors.keys import KeyRing
 from actors.privacy import Privacy
 from actors.records import LONG_KEPT, Stamp
+from actors.values import value
 
 SIGNATURE_BYTES: Final = 16
 TOKEN_CHARS_MAX: Final = 2048
@@ -23,7 +23,7 @@ TOKEN_CHARS_MAX: Final = 2048
 _VERSION: Final = "2"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResumeClaims:
     """What a token says. `serial` (>= 1) counts the tokens of one player in one room, `stamp` is
     when the player was seated there.

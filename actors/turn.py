@@ -11,9 +11,10 @@ from actors.ids import SocketId
 from actors.members import Member
 from actors.ports import Answer, Eviction, Outlet, StateReason
 from actors.room_state import Change, Event, Player
+from actors.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweAnswer:
     """An answer that the turn does not influence."""
 
@@ -21,14 +22,14 @@ class OweAnswer:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweDone:
     """The request is done."""
 
     outlet: Outlet
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweJoined:
     """A snapshot; `asked_s` is monotonic, for the metric. `fresh`: this request seated it."""
 
@@ -39,7 +40,7 @@ class OweJoined:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweResumed:
     """What it missed after `version` (None: all), up to its own return at `return_version`."""
 
@@ -51,7 +52,7 @@ class OweResumed:
     succeeds: Outlet
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweState:
     """The whole state: asked for, or (`reason`) sent because the member fell behind."""
 
@@ -60,7 +61,7 @@ class OweState:
     reason: StateReason | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweVerdict:
     """How the client's view compares."""
 
@@ -69,7 +70,7 @@ class OweVerdict:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OweEviction:
     """The session is no longer in the room, and was not asked."""
 
@@ -84,7 +85,7 @@ Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict | Ow
 _WHOLE = (OweJoined, OweResumed, OweState, OweVerdict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fact:
     """What the operator is told when the members are. `player` as at `version`."""
 

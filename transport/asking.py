@@ -3,7 +3,6 @@
 Makes values only; the session decides when, and sends.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from actors import messages as m
@@ -14,13 +13,14 @@ from actors.privacy import Privacy, shown_user_id
 from actors.records import Stamp
 from actors.room_state import LeaveReason
 from actors.tokens import ResumeClaims, mint, verify
+from actors.values import value
 from transport import requests as r
 from transport.host import Host
 from transport.link import Link
 from transport.seat import Seat, Sitter
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pending:
     """The request under way. `number` is its sequenceId, None when it has none."""
 

@@ -1,17 +1,17 @@
 """What all sessions of a server share, and what a session keeps of the request under way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from actors.ids import RoomId
 from actors.keys import KeyRing
 from actors.ports import Clock, Log, Metrics
 from actors.runtime import Mailbox
 from actors.settings import Settings
+from actors.values import value
 from transport.roster import SessionRoster
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Host:
     """`key_ring` gives the keys as they are now: they may be rotated."""
 

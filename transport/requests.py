@@ -4,28 +4,28 @@ Whoever holds one may rely on its bounds: an invalid one is never made.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from actors.history import Claim
 from actors.ids import RoomId
 from actors.privacy import Privacy
+from actors.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Authenticate:
     """Say who one is."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CheckPermission:
     """Ask what one may do in a room."""
 
     room_id: RoomId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JoinRoom:
     """Sit down in a room, or in another."""
 
@@ -38,12 +38,12 @@ class JoinRoom:
     privacy: Privacy
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetReady:
     """Be ready."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MoveTo:
     """Be elsewhere."""
 
@@ -51,7 +51,7 @@ class MoveTo:
     y: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpdatePlayer:
     """Appear otherwise; what is None stays."""
 
@@ -59,7 +59,7 @@ class UpdatePlayer:
     attributes: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendMessage:
     """`data` is encoded JSON already."""
 
@@ -67,7 +67,7 @@ class SendMessage:
     data: object
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ValidateRoom:
     """Compare what one believes."""
 
@@ -75,12 +75,12 @@ class ValidateRoom:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestState:
     """Ask for the whole state."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResumeRoom:
     """Come back on a new connection."""
 
@@ -90,12 +90,12 @@ class ResumeRoom:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeaveRoom:
     """Get up."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ping:
     """`t` is encoded JSON and comes back as it was; None where there was none."""
 

@@ -4,21 +4,21 @@ Owns idempotency: a number that was received before has one effect, however ofte
 memory belongs to the session, so it goes with it through resumes. At most 256 numbers.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from actors.errors import Refusal, StaleSequence
 from actors.ids import RoomId
+from actors.values import value
 
 REMEMBERED_MAX: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repeat:
     """Do it again: it has no effect of its own, or it had none yet (a retryable refusal)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """Refused for good. Where the refusal was raised is forgotten: a traceback holds the frames of
     all calls on its way, and these the request, the connection and the room.
@@ -30,14 +30,14 @@ class Failed:
         self.refusal.__traceback__ = self.refusal.__cause__ = self.refusal.__context__ = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finished:
     """Done, as of `version`."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seated:
     """Joined or resumed, as of `version`."""
 
@@ -45,7 +45,7 @@ class Seated:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Departed:
     """Left the room, as of `version`."""
 
@@ -53,7 +53,7 @@ class Departed:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Silent:
     """A move: taken, never answered."""
 

@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.setting_sources",
         "actors.settings",
         "actors.tokens",
+        "actors.values",
         "actors.waiting",
     ),
     # What actors need from outside, and the kind of actor they are.
