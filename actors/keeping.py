@@ -260,7 +260,7 @@ def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Beginni
 def report_expired(expired: Iterable[Kept], state: RoomState, ports: Ports) -> None:
     """Tell the operator who did not come back."""
     for one in expired:
-        ports.metrics.player_left(LeaveReason.TIMEOUT.value)
+        ports.metrics.player_left(LeaveReason.TIMEOUT)
         ports.log.info(
             "player_left",
             room_id=state.room_id,
@@ -268,5 +268,5 @@ def report_expired(expired: Iterable[Kept], state: RoomState, ports: Ports) -> N
             user_id=one.player.user_id,
             playerCount=len(state.players),
             version=state.version,
-            reason=LeaveReason.TIMEOUT.value,
+            reason=LeaveReason.TIMEOUT,
         )

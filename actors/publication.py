@@ -169,16 +169,16 @@ class Publication:
 
     def _settle(self, owed: Owed) -> None:
         match owed:
-            case OweAnswer(outlet, answer):
-                outlet.answer(answer)
-            case OweDone(outlet):
-                outlet.answer(Done(self._state.version))
             case OweJoined(outlet, member, serial, asked_s, fresh):
                 whole = self._whole()  # before anything says that the token is on its way
                 stamp = self._seat(member, outlet, serial)
                 self._heal(member)
                 outlet.answer(Joined(whole, self._state.version, serial, fresh, stamp=stamp))
                 self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
+            case OweAnswer(outlet, answer):
+                outlet.answer(answer)
+            case OweDone(outlet):
+                outlet.answer(Done(self._state.version))
             case OweResumed():
                 self._settle_resumed(owed)
             case OweState(outlet, member, reason):

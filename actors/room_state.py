@@ -10,7 +10,7 @@ A refusal leaves the state untouched. A removal cannot raise and may be repeated
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 from zlib import crc32
 
@@ -19,7 +19,7 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.values import value
 
 
-class EventKind(Enum):
+class EventKind(StrEnum):
     """What a versioned event tells the members."""
 
     JOINED = "joined"
@@ -29,7 +29,7 @@ class EventKind(Enum):
     CONNECTION = "connection"
 
 
-class LeaveReason(Enum):
+class LeaveReason(StrEnum):
     """Why a player is gone, in the wire's words."""
 
     LEFT = "left"
@@ -106,7 +106,8 @@ class Event:
 
 def checksum_of(lines: Iterable[bytes]) -> str:
     """CRC-32 of `lines`, already sorted by socketId, as 8 lowercase hex digits (G3)."""
-    return format(crc32(b"\n".join(lines)), "08x")
+    crc = crc32(b"\n".join(lines))
+    return f"{crc:08x}"
 
 
 class RoomState:

@@ -53,7 +53,7 @@ class LoopActor(pykka.Actor):
 
     __slots__ = (
         "_is_up", "_postponed", "_rests", "_turn_is_over", "actor_inbox", "actor_stopped",
-        "handling",
+        "handling", "mailbox",
     )  # fmt: skip
 
     turn_messages_max: int = 512
@@ -61,7 +61,7 @@ class LoopActor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         # All that pykka's own sets, without the lock, the name and the ref that few are asked for.
-        self.actor_inbox = self._create_actor_inbox()
+        self.actor_inbox = self.mailbox = self._create_actor_inbox()
         self.actor_stopped = cast("threading.Event", StopFlag())
         self._is_up = False
         self._rests = False
@@ -103,15 +103,11 @@ class LoopActor(pykka.Actor):
         """
         actor = cls(*args, **kwargs)
         if mailbox is not None:
-            actor.actor_inbox = mailbox
+            actor.actor_inbox = actor.mailbox = mailbox
         actor._start_actor_loop()
         return actor._actor_ref
 
     # -- for subclasses
-
-    @property
-    def mailbox(self) -> Mailbox:
-        return cast(Mailbox, self.actor_inbox)
 
     def on_turn_end(self) -> None:
         """Runs after each drain that handled a message. What it raises is a failure, as in tell."""

@@ -266,7 +266,7 @@ class Seating:
         del self._members[socket_id]
         if change is not None:
             self._changed(change)
-            self._fact("player_left", change.player, reason=reason.value)
+            self._fact("player_left", change.player, reason=reason)
 
     def _seat(self, message: m.Join | m.Resume, serial: int, *, returns: bool = False) -> Member:
         """`serial` is its first token. Raises RoomFull, unless it `returns` or took a seat over."""
@@ -355,7 +355,7 @@ class Seating:
     def _changed(self, change: Change) -> None:
         self._turn.changes.append(change)
         operations = self.operations
-        operations.append((change.kind.value, change.player.socket_id))
+        operations.append((change.kind, change.player.socket_id))
         if len(operations) > 2 * OPERATIONS_MAX:
             del operations[:-OPERATIONS_MAX]
 

@@ -7,8 +7,9 @@ says when the player was seated, so that a server that knows better will not (re
 """
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from typing import Final
 
 from actors.ids import RoomId, SocketId
@@ -21,6 +22,7 @@ SIGNATURE_BYTES: Final = 16
 TOKEN_CHARS_MAX: Final = 2048
 """A longer one is not looked at: 128 characters of a user's name are at most 512 bytes."""
 _VERSION: Final = "2"
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 @value
@@ -81,7 +83,7 @@ def _sign(key: bytes, body: bytes) -> bytes:
 
 
 def _encode(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def _decode(text: str) -> bytes:

@@ -16,9 +16,8 @@ class LoopClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
-    def monotonic_s(self) -> float:
-        # Not loop.time(): that is the time at which the loop last woke, in whole milliseconds.
-        return time.monotonic()
+    # Not loop.time(): that is the time at which the loop last woke, in whole milliseconds.
+    monotonic_s = staticmethod(time.monotonic)
 
     def call_later(self, delay_s: float, call: Callable[[], object]) -> Cancellable:
         return self._loop.call_later(delay_s, call)

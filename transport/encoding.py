@@ -33,6 +33,7 @@ _EVENT_TYPES: Final = {
 _WITH_METADATA: Final = (EventKind.JOINED, EventKind.LEFT)
 
 
+@lru_cache(maxsize=1024)  # a room says the same few times again and again
 def rfc3339(now_ms: int) -> str:
     """Unix milliseconds as UTC with milliseconds, `2026-01-02T03:04:05.678Z`."""
     seconds, millis = divmod(now_ms, 1000)
@@ -88,7 +89,7 @@ class WireEncoder:
                     players.append(player_info(player))
                 case EventKind.LEFT:
                     assert change.reason is not None
-                    players.append({**_who(player), "reason": change.reason.value})
+                    players.append({**_who(player), "reason": change.reason})
                 case EventKind.READY:
                     players.append(_who(player))
                 case EventKind.CONNECTION:

@@ -38,10 +38,12 @@ def frame_of(
     """The frame, and whether it holds a whole state. `token` goes with a join or resume only."""
     room_id, socket_id = seat.room_id, seat.socket_id
     match answer:
-        case Done(version):
-            return encoding.message("ok", number, version=version), False
         case Joined():
             return encoding.joined(room_id, socket_id, answer, token, grace_ms, number), True
+        case Left():
+            return encoding.message("roomGameSpaceLeft", number, roomId=room_id), False
+        case Done(version):
+            return encoding.message("ok", number, version=version), False
         case Resumed():
             return encoding.resumed(room_id, socket_id, answer, token, number), False
         case Described(state):
@@ -49,8 +51,6 @@ def frame_of(
             return encoding.room_state(room_id, socket_id, state, reason, grace_ms, number), True
         case Validated(verdict):
             return encoding.validated(room_id, answer, number), not verdict.valid
-        case Left():
-            return encoding.message("roomGameSpaceLeft", number, roomId=room_id), False
         case Refused(refusal):
             return encoding.error(refusal, number), False
         case _:
@@ -60,12 +60,12 @@ def frame_of(
 def outcome_of(seat: Seat, answer: Answer) -> Outcome:
     """What a copy of the request is to be answered with."""
     match answer:
-        case Done(version):
-            return Finished(version)
         case Joined(version=version) | Resumed(version=version):
             return Seated(seat.room_id, version)
         case Left(version):
             return Departed(seat.room_id, version)
+        case Done(version):
+            return Finished(version)
         case Refused(refusal):
             return REPEAT if refusal.retryable else Failed(refusal)
         case Described() | Validated():

@@ -92,7 +92,10 @@ class Seat:
             self._guarded(lambda: self.session.on_state(self, state, reason))
 
     def answer(self, answer: Answer) -> None:
-        self._guarded(lambda: self.session.on_answer(self, answer))
+        try:  # as `_guarded`, without a call in between: each request has one
+            self.session.on_answer(self, answer)
+        except Exception as error:  # noqa: BLE001  # one of the two shells
+            self.session.on_fault(error)
 
     def evict(self, reason: Eviction, detail: str) -> None:
         if self.link is not None:
