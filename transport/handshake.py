@@ -7,6 +7,7 @@ Writes nothing itself: answers wait in the protocol for the connection to send t
 import logging
 from collections.abc import Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Final
 
 from websockets.datastructures import Headers, MultipleValuesError
@@ -113,8 +114,14 @@ def answer(
 def _send(protocol: ServerProtocol, response: Response, door: Door) -> None:
     """With the door's time: websockets reads a clock of its own."""
     del response.headers["Date"]
-    response.headers["Date"] = formatdate(door.clock.now_ms() / 1000, usegmt=True)
+    response.headers["Date"] = _http_date(door.clock.now_ms() // 1000)
     protocol.send_response(response)
+
+
+@lru_cache(maxsize=2)  # there are many handshakes in a second
+def _http_date(seconds: int) -> str:
+    """Unix seconds as RFC 9110, 5.6.7 has them."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _select_subprotocol(
