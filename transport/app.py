@@ -53,6 +53,11 @@ STORE_DRAIN_LEAST_S: Final = 0.25
 """Also with `drain_s = 0` the store gets this long."""
 RECONNECT_SPREAD: Final = (0.05, 0.8)
 """Whoever is sent off comes back within this part of the grace, each at a time of its own."""
+ACCEPTS_PER_ROUND: Final = 16
+"""uvloop's libuv accepts one connection a listening handle in each round of the loop (since 1.45):
+with one handle, each newcomer would wait for as many rounds as there are others before it, and in
+a full room a round takes 40 ms.
+"""
 
 
 def run(settings: Settings, warnings: Sequence[str], version: str) -> int:
@@ -220,7 +225,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
-        await app.server.listen()
+        await app.server.listen(ACCEPTS_PER_ROUND)
     except (DataDirUnusable, StoreFault) as error:
         return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:

@@ -230,9 +230,9 @@ class Connection(asyncio.Protocol):
         if self._outbox is not None and self._phase is Phase.OPEN:
             self._outbox.put(frame)
 
-    def send_state(self, frame: bytes) -> None:
+    def send_state(self, *parts: bytes) -> None:
         if self._outbox is not None and self._phase is Phase.OPEN:
-            self._outbox.put_state(frame)
+            self._outbox.put_state(*parts)
 
     def ping(self) -> None:
         """Ask for a sign of life, and let go of a parser that has nothing to go on with."""

@@ -30,6 +30,10 @@ _EVENT_TYPES: Final = {
     EventKind.UPDATED: "playerUpdated",
     EventKind.CONNECTION: "playerConnectionChanged",
 }
+Parts = tuple[bytes, ...]
+"""A frame in pieces, to be written one behind the other."""
+_SHARED_BYTES_MIN: Final = 16_384
+"""From here on a shared part is not copied for each who gets it."""
 _WITH_METADATA: Final = (EventKind.JOINED, EventKind.LEFT)
 
 
@@ -49,12 +53,15 @@ def frame(payload: bytes, head: int = _TEXT_FIN) -> bytes:
     """`payload` as one unfragmented, unmasked frame, of text (UTF-8) unless `head` says otherwise
     (RFC 6455, 5.2).
     """
-    size = len(payload)
+    return _frame_head(len(payload), head) + payload
+
+
+def _frame_head(size: int, head: int) -> bytes:
     if size < 126:
-        return pack("!BB", head, size) + payload
+        return pack("!BB", head, size)
     if size < 65_536:
-        return pack("!BBH", head, 126, size) + payload
-    return pack("!BBQ", head, 127, size) + payload
+        return pack("!BBH", head, 126, size)
+    return pack("!BBQ", head, 127, size)
 
 
 def player_info(player: Player) -> dict[str, object]:
@@ -185,7 +192,7 @@ def joined(
     token: str,
     grace_ms: int,
     reply_to: int | None,
-) -> bytes:
+) -> Parts:
     """The `roomGameSpaceJoined` frame."""
     head = {"type": "roomGameSpaceJoined", "roomId": room_id, "socketId": socket_id}
     tail: dict[str, object] = {"resumeToken": token, "resumeGraceMs": grace_ms}
@@ -210,7 +217,7 @@ def resumed(
     )
 
 
-def validated(room_id: RoomId, answer: Validated, reply_to: int | None) -> bytes:
+def validated(room_id: RoomId, answer: Validated, reply_to: int | None) -> Parts:
     """The `roomStateValidated` frame."""
     verdict = answer.verdict
     head: dict[str, object] = {
@@ -230,7 +237,7 @@ def room_state(
     reason: StateReason,
     grace_ms: int,
     reply_to: int | None,
-) -> bytes:
+) -> Parts:
     """The `roomState` frame: as `roomGameSpaceJoined`, without a token."""
     head = {"type": "roomState", "roomId": room_id, "socketId": socket_id, "reason": reason.value}
     return _spliced(head, state, {"resumeGraceMs": grace_ms}, reply_to)
@@ -238,12 +245,18 @@ def room_state(
 
 def _spliced(
     head: Mapping[str, object], shared: bytes, tail: Mapping[str, object], reply_to: int | None
-) -> bytes:
-    """One object: the fields of `head`, those encoded in `shared`, those of `tail`."""
+) -> Parts:
+    """One object: the fields of `head`, those encoded in `shared`, those of `tail`. A large
+    `shared` stays a part by itself: a thousand who wait for it wait for the same bytes.
+    """
     if reply_to is not None:
         tail = {**tail, "replyTo": reply_to}
+    begin = dumps(head)[:-1] + b","
     end = b"," + dumps(tail)[1:] if tail else b"}"
-    return frame(b"".join((dumps(head)[:-1], b",", shared, end)))
+    if len(shared) < _SHARED_BYTES_MIN:
+        return (frame(b"".join((begin, shared, end))),)
+    size = len(begin) + len(shared) + len(end)
+    return _frame_head(size, _TEXT_FIN) + begin, shared, end
 
 
 def _who(player: Player) -> dict[str, object]:

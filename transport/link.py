@@ -42,8 +42,8 @@ class Link(Protocol):
         """An answer: always taken. Past twice the outbox bound reading stops until it drains."""
         ...
 
-    def send_state(self, frame: bytes) -> None:
-        """A whole state: always taken, and what waits in front of it counts no more."""
+    def send_state(self, *parts: bytes) -> None:
+        """A whole state, one frame: always taken, and what waits in front of it counts no more."""
         ...
 
     def offer(self, frame: bytes) -> bool:

@@ -70,11 +70,16 @@ class Outbox:
         if self._paused:
             self._weigh()
 
-    def put_state(self, data: bytes) -> None:
-        """What waits in front of a whole state counts no more, and neither does the state."""
-        self._state_end = self._written + len(data)
+    def put_state(self, *parts: bytes) -> None:
+        """What waits in front of a whole state counts no more, and neither does the state. Its
+        parts are not copied, unless they have to be encrypted.
+        """
         self._slow_since_s = None
-        self.put(data)
+        self._written += sum(map(len, parts))
+        self._state_end = self._written
+        self._transport.writelines(parts)
+        if self._paused:
+            self._weigh()
 
     def offer(self, data: bytes, /) -> bool:
         """Refused while more than the bound waits."""

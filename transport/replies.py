@@ -19,6 +19,7 @@ from actors.ports import (
 )
 from actors.settings import Settings
 from transport import encoding
+from transport.encoding import Parts
 from transport.seat import Seat
 from transport.sequences import (
     REPEAT,
@@ -34,25 +35,27 @@ from transport.sequences import (
 
 def frame_of(
     seat: Seat, answer: Answer, number: int | None, token: str, grace_ms: int
-) -> tuple[bytes, bool]:
-    """The frame, and whether it holds a whole state. `token` goes with a join or resume only."""
+) -> tuple[Parts, bool]:
+    """The frame in parts, and whether it holds a whole state. `token` goes with a join or resume
+    only.
+    """
     room_id, socket_id = seat.room_id, seat.socket_id
     match answer:
         case Joined():
             return encoding.joined(room_id, socket_id, answer, token, grace_ms, number), True
         case Left():
-            return encoding.message("roomGameSpaceLeft", number, roomId=room_id), False
+            return (encoding.message("roomGameSpaceLeft", number, roomId=room_id),), False
         case Done(version):
-            return encoding.message("ok", number, version=version), False
+            return (encoding.message("ok", number, version=version),), False
         case Resumed():
-            return encoding.resumed(room_id, socket_id, answer, token, number), False
+            return (encoding.resumed(room_id, socket_id, answer, token, number),), False
         case Described(state):
             reason = StateReason.REQUESTED
             return encoding.room_state(room_id, socket_id, state, reason, grace_ms, number), True
         case Validated(verdict):
             return encoding.validated(room_id, answer, number), not verdict.valid
         case Refused(refusal):
-            return encoding.error(refusal, number), False
+            return (encoding.error(refusal, number),), False
         case _:
             assert_never(answer)
 

@@ -24,25 +24,31 @@ class Server:
     def __init__(self, settings: Settings, door: Door) -> None:
         self._settings: Final = settings
         self._door: Final = door
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self.port = settings.port
 
-    async def listen(self) -> None:
-        """Raises OSError where the address cannot be had, ssl.SSLError for a bad certificate."""
+    async def listen(self, handles: int = 1) -> None:
+        """Raises OSError where the address cannot be had, ssl.SSLError for a bad certificate.
+
+        Each address is listened to through so many `handles` of one socket, for a loop that accepts
+        one connection a round and handle.
+        """
         loop = asyncio.get_running_loop()
         settings = self._settings
-        server = await loop.create_server(
-            lambda: Connection(self._door),
-            settings.host,
-            settings.port,
-            backlog=BACKLOG,
-            **_tls(settings),
-        )
+        others: dict[str, Any] = {"backlog": BACKLOG, **_tls(settings)}
+
+        def connection() -> Connection:
+            return Connection(self._door)
+
+        server = await loop.create_server(connection, settings.host, settings.port, **others)
+        self._servers.append(server)
         for listening in server.sockets:
             # Accepted sockets inherit it. The kernel's own buffer would otherwise grow to
             # megabytes in front of the outbox's bound.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbox_bytes_max)
-        self._server = server
+            for _ in range(handles - 1):
+                again = await loop.create_server(connection, sock=listening.dup(), **others)
+                self._servers.append(again)
         self.port = server.sockets[0].getsockname()[1]
 
     async def drain(self, wait_ms: Callable[[], int], leave_s: float = 0.0) -> int:
@@ -57,8 +63,8 @@ class Server:
                 await asyncio.wait_for(emptied.wait(), self._settings.drain_s - leave_s)
         left = len(self._door.guests)
         self._door.stop()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         return left
 
 

@@ -92,7 +92,7 @@ class Session(SessionParts):
     def on_state(self, seat: Seat, state: bytes, reason: StateReason) -> None:
         if self._link is not None and seat is self.seat:
             self._link.send_state(
-                encoding.room_state(
+                *encoding.room_state(
                     seat.room_id, seat.socket_id, state, reason, self._host.grace_ms, None
                 )
             )
@@ -235,11 +235,11 @@ class Session(SessionParts):
                     seat.kill()
                 self._refuse(refusal, number)
                 return
-        frame, is_state = replies.frame_of(seat, answer, number, token, self._host.grace_ms)
+        parts, is_state = replies.frame_of(seat, answer, number, token, self._host.grace_ms)
         if is_state:
-            link.send_state(frame)
+            link.send_state(*parts)
         else:
-            link.send(frame)
+            link.send(*parts)
 
     def _succeed(self, seat: Seat, old: Outlet) -> None:
         """Take over the session of `old`: its name and its memory. It may be this one, where the

@@ -174,8 +174,7 @@ class Life:
     def end(self, *, silent: bool) -> None:
         """From now on nothing of it happens."""
         self.clock.is_alive = False
-        listening = self.app.server._server
-        if listening is not None:
+        for listening in self.app.server._servers:
             listening.close()
         for end in list(self._loop.network.accepted.values()):
             end.die(silent=silent)

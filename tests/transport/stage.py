@@ -111,9 +111,9 @@ class WrittenLink:
         assert not self.closed, "nothing is sent behind a close"
         self.sent += frame
 
-    def send_state(self, frame: bytes) -> None:
+    def send_state(self, *parts: bytes) -> None:
         self.states += 1
-        self.send(frame)
+        self.send(b"".join(parts))
 
     def offer(self, frame: bytes) -> bool:
         if self.takes_events:

@@ -61,8 +61,8 @@ def test_each_answer_has_its_message_and_its_place_in_the_memory(
     answer: Answer, kind: str, is_state: bool, outcome: Outcome
 ) -> None:
     """Whole states are told apart, since what waits in front of one counts no more."""
-    stream, holds_state = replies.frame_of(SEAT, answer, 5, "t.t", 30_000)
-    (message,) = objects(stream)
+    parts, holds_state = replies.frame_of(SEAT, answer, 5, "t.t", 30_000)
+    (message,) = objects(b"".join(parts))
     assert (message["type"], message["replyTo"], holds_state) == (kind, 5, is_state)
     assert replies.outcome_of(SEAT, answer) == outcome
 

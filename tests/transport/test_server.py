@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from websockets.client import ClientProtocol
 from websockets.frames import Frame
 from websockets.uri import parse_uri
@@ -95,14 +97,37 @@ def test_port_0_takes_a_free_one_and_tells_which() -> None:
     run(listen())
 
 
+def test_a_round_of_the_loop_lets_in_as_many_as_there_are_handles() -> None:
+    """uvloop accepts one connection a handle and round, and a round may be long."""
+
+    async def crowd(handles: int) -> int:
+        porch = Porch(port=0)
+        server = Server(porch.settings, porch.door)
+        await server.listen(handles)
+        waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+        rounds = 0
+        while len(porch.door.guests) < len(waiting):
+            await asyncio.sleep(0)
+            rounds += 1
+        for each in waiting:
+            each.close()
+        await server.drain(lambda: 1)
+        return rounds
+
+    alone, together = uvloop.run(crowd(1)), uvloop.run(crowd(16))
+    assert alone >= 40
+    assert together <= 10
+
+
 @pytest.mark.rule("O2.1", "O2.2", "O2.4")
-def test_a_drain_waits_for_those_who_go_and_then_nobody_is_let_in() -> None:
+@pytest.mark.parametrize("handles", [1, 3])
+def test_a_drain_waits_for_those_who_go_and_then_nobody_is_let_in(handles: int) -> None:
     """It is over as soon as the last one has gone, long before `drain_s`."""
 
     async def drain() -> None:
         porch = Porch(port=0, drain_s=300)
         server = Server(porch.settings, porch.door)
-        await server.listen()
+        await server.listen(handles)
         clients = [RealClient(server.port) for _ in range(3)]
         for client in clients:
             await client.connect()
