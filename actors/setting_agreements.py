@@ -1,9 +1,11 @@
-"""What must hold between settings, beyond the bounds of each. PURE: one table."""
+"""What must hold of and between settings, beyond the bounds of each. PURE: one table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
+
+NETWORKS: Final = "a list such as 10.0.0.7, 192.168.0.0/16, fd00::/8"
 
 
 def is_loopback(host: str) -> bool:
@@ -12,6 +14,14 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def are_networks(texts: tuple[str, ...]) -> bool:
+    """Whether each is an address, or a network in CIDR notation whose host bits are 0."""
+    try:
+        return all(ip_network(text) for text in texts)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ class Agreement:
 
 
 AGREEMENTS: Final = (
+    Agreement(("trusted_proxies",), are_networks, NETWORKS),
     Agreement(
         ("host", "auth", "allow_anonymous"),
         lambda host, auth, allowed: allowed or auth != "anonymous" or is_loopback(host),

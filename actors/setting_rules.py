@@ -25,6 +25,7 @@ class Group(Enum):
     STORAGE = "storage"
     ROOMS = "rooms"
     CONNECTIONS = "limits of one connection"
+    FURTHER = "further limits, off unless set"
     LIVENESS = "heartbeats and losses"
     SUPERVISION = "checks and restarts"
     LOGS = "logs"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from actors.setting_agreements import AGREEMENTS
+from actors.setting_agreements import AGREEMENTS, NETWORKS
 from actors.setting_rules import DEFAULT, Group, Problem, Row, Rule
 
 
@@ -45,16 +45,25 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogUserIds(StrEnum):
+    """How a user shows in log lines: by name, by a keyed hash of it, or not at all."""
+
+    FULL = "full"
+    HASHED = "hashed"
+    NONE = "none"
+
+
 # A lone `*` is any. An origin has no path: with a slash at its end it would never match.
 _ORIGIN: Final = r"\*|null|[a-z][a-z0-9+.-]*://[^/\s,]+"
 _ORIGINS: Final = "a list such as https://a.example, http://b.example:8080 (no path), or *"
 _HOST: Final = r"\*|[^\s/,@]+"
 _HOSTS: Final = "a list such as a.example, b.example:8080, or *"
+_NETWORK: Final = r"[0-9a-f.:]+(/[0-9]{1,3})?"
 _PATH: Final = r"[^\x00-\x1f\x7f]{0,4096}"
 _DAY_S: Final = 86_400
 _MIB: Final = 1_048_576
 # Short, so that a setting stays a row: the headings of `Group`.
-_L, _I, _D, _R, _C, _H, _S, _O = Group
+_L, _I, _D, _R, _C, _F, _H, _S, _O = Group
 
 
 # fmt: off
@@ -79,6 +88,10 @@ class Settings:
         "0 is no limit", 0, 10_000_000)] = 0
     connections_per_ip_max: Annotated[int, Rule(_L, "open connections of one address; beyond: "
         "HTTP 429; 0 is no limit", 0, 10_000_000)] = 0
+    handshakes_waiting_max: Annotated[int, Rule(_L, "connections whose handshake is not complete; "
+        "beyond: the one that has waited longest is cut off", 1, 10_000_000)] = 10_000
+    trusted_proxies: Annotated[tuple[str, ...], Rule(_L, "addresses and networks of proxies whose "
+        "X-Forwarded-For is believed", pattern=_NETWORK, expected=NETWORKS)] = ()
     handshake_timeout_s: Annotated[float, Rule(_L, "a handshake must be complete within this",
         0.01, 300)] = 10
     close_timeout_s: Annotated[float, Rule(_L, "a connection that is being closed is cut off after "
@@ -156,6 +169,31 @@ class Settings:
     slow_reader_s: Annotated[float, Rule(_C, "beyond outbox_bytes_max this long: closed with 1013",
         0.01, 3600)] = 15
 
+    resumes_per_s: Annotated[float, Rule(_F, "resumes of one connection; 0 is no limit",
+        0, 10_000_000)] = 0
+    validations_per_s: Annotated[float, Rule(_F, "validations of one connection; 0 is no limit",
+        0, 10_000_000)] = 0
+    user_messages_per_s: Annotated[float, Rule(_F, "messages of one user on all connections, "
+        "everything included; 0 is no limit", 0, 10_000_000)] = 0
+    user_joins_per_s: Annotated[float, Rule(_F, "joins, leaves and requests for the whole state of "
+        "one user; 0 is no limit", 0, 10_000_000)] = 0
+    user_resumes_per_s: Annotated[float, Rule(_F, "resumes of one user; 0 is no limit",
+        0, 10_000_000)] = 0
+    user_validations_per_s: Annotated[float, Rule(_F, "validations of one user; 0 is no limit",
+        0, 10_000_000)] = 0
+    user_connections_max: Annotated[int, Rule(_F, "connections of one user that have joined or "
+        "resumed; beyond: rateLimited; 0 is no limit", 0, 10_000_000)] = 0
+    user_rooms_max: Annotated[int, Rule(_F, "rooms that one user sits in, lost players included; "
+        "beyond: rateLimited; 0 is no limit", 0, 10_000_000)] = 0
+    ip_handshakes_per_s: Annotated[float, Rule(_F, "handshakes of one address; beyond: HTTP 429; "
+        "0 is no limit", 0, 10_000_000)] = 0
+    limit_burst_s: Annotated[float, Rule(_F, "so many seconds' worth of each rate above at once, "
+        "and 1 at least", 0.1, 3600)] = 2
+    slow_down_ms: Annotated[int, Rule(_F, "a request over a limit whose turn comes within this is "
+        "held back until then, 20 times in 10 s; 0 refuses at once", 0, 500)] = 0
+    limited_max: Annotated[int, Rule(_F, "users, and addresses, that limits remember; beyond, the "
+        "longest unused is forgotten", 1, 100_000_000)] = 100_000
+
     heartbeat_s: Annotated[float, Rule(_H, "a ping is sent this often", 0.01, 3600)] = 10
     heartbeat_timeout_s: Annotated[float, Rule(_H, "a connection that does not answer a ping "
         "within this is lost", 0.01, 3600)] = 10
@@ -179,6 +217,8 @@ class Settings:
 
     log_format: Annotated[LogFormat, Rule(_O, "json, console, or auto: console on a terminal, "
         "else json")] = LogFormat.AUTO
+    log_user_ids: Annotated[LogUserIds, Rule(_O, "full; hashed: a keyed hash, the same for one "
+        "user; none: no line has a userId")] = LogUserIds.FULL
     log_level: Annotated[LogLevel, Rule(_O, "least level that is written")] = LogLevel.INFO
     log_lines_max: Annotated[int, Rule(_O, "lines that wait for a slow output; beyond: dropped "
         "and counted", 1, 10_000_000)] = 10_000

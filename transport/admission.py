@@ -21,10 +21,11 @@ _HOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The handshake is answered with `status` and the plain `text`."""
+    """The handshake is answered with `status` and the plain `text`, and with when to come back."""
 
     status: HTTPStatus
     text: str
+    retry_after_s: int | None = None
 
 
 class Admission:
@@ -39,7 +40,7 @@ class Admission:
     def judge(
         self, host: str | None, origin: str | None, address: str, secure: bool
     ) -> Rejected | None:
-        """None when the handshake may go on. `address` is the peer's."""
+        """None when the handshake may go on. `address` is what it counts for (forwarding.py)."""
         settings = self._settings
         if self.draining:
             return Rejected(HTTPStatus.SERVICE_UNAVAILABLE, "the server is draining")

@@ -43,6 +43,7 @@ from transport.metrics import PrometheusMetrics
 from transport.roster import SessionRoster
 from transport.server import Server
 from transport.session import Session
+from transport.shares import Shares
 from transport.wire import dumps
 
 SOCKET_ID_BYTES: Final = 9
@@ -141,6 +142,7 @@ class Application:
             roster,
             log,
             self.metrics,
+            Shares(settings, clock),
         )
 
         def new_session(link: Link) -> Session:

@@ -22,9 +22,11 @@ from transport.seat import Seat, Sitter
 
 @value
 class Pending:
-    """The request under way. `number` is its sequenceId, None when it has none."""
+    """The request under way. `number` is its sequenceId, None when it has none. Without a `seat` it
+    is held back, and no room knows of it yet.
+    """
 
-    seat: Seat
+    seat: Seat | None
     number: int | None
 
 

@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
         protocol, transport = self._protocol, cast(asyncio.Transport, self._transport)
         assert isinstance(protocol, ServerProtocol)
         secure = transport.get_extra_info("ssl_object") is not None
-        if handshake.answer(protocol, request, self._door, self.address, secure):
+        if handshake.answer(protocol, request, self._door, self, secure):
             self._phase = Phase.OPEN
             outbox, self.form = cast(Outbox, self._outbox), handshake.form_of(protocol)
             self.offer, self.offer_moves = outbox.offer, outbox.offer_moves

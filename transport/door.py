@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from actors.ports import Clock, Log
 from actors.settings import Settings
 from transport.admission import Admission
+from transport.arrivals import Arrivals
 from transport.deadlines import Deadlines
 from transport.http import HttpResponse, Readiness, respond
 from transport.link import CloseCode, Link
@@ -57,6 +58,7 @@ class Door:
         self.clock: Final = clock
         self.log: Final = log
         self.admission: Final = Admission(settings)
+        self.arrivals: Final = Arrivals(settings, clock)
         self.pacer: Final = Pacer(clock, settings.pace_ms / 1000, sleep)
         self.guests: Final[dict[Guest, None]] = {}
         """In the order of their arrival: a drain sends them off in that, and not by chance."""
@@ -80,10 +82,12 @@ class Door:
     def arrived(self, guest: Guest) -> None:
         """A socket was accepted; it has `handshake_timeout_s` to say what it wants."""
         self.guests[guest] = None
+        self.arrivals.wait_for(guest)
         self._handshakes.add(guest)
 
     def welcome(self, guest: Guest) -> Session:
         """The handshake is done."""
+        self.arrivals.done(guest)
         self.admission.opened(guest.address)
         self._pings.add(guest)
         return self._new_session(guest)
@@ -95,6 +99,7 @@ class Door:
     def left(self, guest: Guest, was_open: bool) -> None:
         """The socket is gone. `was_open`: it had been welcomed."""
         self.guests.pop(guest, None)
+        self.arrivals.done(guest)
         if not self.guests:
             self.on_emptied()
         if was_open:

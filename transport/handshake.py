@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from actors.encoder import Form
 from actors.settings import Settings
-from transport.door import Door
+from transport.door import Door, Guest
 from transport.http import HttpResponse
 
 PATH: Final = "/ws"
@@ -89,9 +89,11 @@ class Preamble:
 
 
 def answer(
-    protocol: ServerProtocol, request: Request, door: Door, address: str, secure: bool
+    protocol: ServerProtocol, request: Request, door: Door, guest: Guest, secure: bool
 ) -> bool:
-    """Leave the answer in `protocol`. True when the WebSocket is open now."""
+    """Leave the answer in `protocol`. True when the WebSocket is open now; `guest` then counts for
+    the address of its client, which is the peer's unless that is a trusted proxy.
+    """
     if request.path.partition("?")[0] != PATH:
         protocol.send_response(_plain(door.respond(request.method, request.path)))
         return False
@@ -100,11 +102,16 @@ def answer(
     except MultipleValuesError:
         _send(protocol, protocol.reject(400, "Host, Origin: expected one\n"), door)
         return False
-    rejected = door.admission.judge(host, origin, address, secure)
+    forwarded = request.headers.get_all("X-Forwarded-For")
+    address = guest.address = door.arrivals.address_of(guest.address, forwarded)
+    rejected = door.arrivals.judge(address) or door.admission.judge(host, origin, address, secure)
     if rejected is not None:
         status = int(rejected.status)
         door.log.info("handshake_refused", status=status, reason=rejected.text)
-        _send(protocol, protocol.reject(status, rejected.text + "\n"), door)
+        response = protocol.reject(status, rejected.text + "\n")
+        if rejected.retry_after_s is not None:
+            response.headers["Retry-After"] = str(rejected.retry_after_s)
+        _send(protocol, response, door)
         return False
     response = protocol.accept(request)
     _send(protocol, response, door)

@@ -9,6 +9,7 @@ from actors.runtime import Mailbox
 from actors.settings import Settings
 from actors.values import value
 from transport.roster import SessionRoster
+from transport.shares import Shares
 
 
 @value
@@ -25,6 +26,8 @@ class Host:
     roster: SessionRoster
     log: Log
     metrics: Metrics
+    shares: Shares
+    """What users may do over all their connections."""
 
     @property
     def keys(self) -> KeyRing:

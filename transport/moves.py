@@ -1,7 +1,8 @@
 """A client's moves on their way to its room: passed on, or, over the limit, coalesced.
 
 Owns the newest move that waits for a token. Moves are never refused for their number, and the
-last one always arrives.
+last one always arrives. Somebody who floods is read more slowly instead: of moves that only replace
+each other, so many are taken and no more until the waiting one has had its time.
 """
 
 from typing import Final
@@ -14,16 +15,21 @@ from transport.throttle import Throttle
 
 FULL_WAIT_S: Final = 0.1
 """A move that found a full mailbox is tried again after this."""
+PAUSE_S_MAX: Final = 0.5
+"""Reading pauses for as long as the waiting move waits, and never for longer than this."""
 
 
 class MoveGate:
     """Of one connection; at most one move waits."""
 
-    __slots__ = ("_clock", "_throttle", "late")
+    __slots__ = ("_clock", "_outdated", "_outdated_max", "_throttle", "late")
 
-    def __init__(self, throttle: Throttle, clock: Clock) -> None:
+    def __init__(self, throttle: Throttle, clock: Clock, outdated_max: int) -> None:
         self._throttle: Final = throttle
         self._clock: Final = clock
+        self._outdated_max: Final = outdated_max
+        self._outdated = 0
+        """How many moves were replaced since the last one went on, or since the last pause."""
         self.late: tuple[float, float] | None = None
 
     def pass_on(self, seat: Seat, x: float, y: float) -> None:
@@ -45,12 +51,24 @@ class MoveGate:
     def coalesce(self, link: Link, seat: Seat, x: float, y: float) -> None:
         """Keep it until there is a token, in place of the one that waits."""
         waiting, self.late = self.late is not None, (x, y)
+        wait_s = self._throttle.wait_ms() / 1000
         if not waiting:
-            self._wait(link, seat, self._throttle.wait_ms() / 1000)
+            self._outdated = 0
+            self._wait(link, seat, wait_s)
+            return
+        self._outdated += 1
+        if self._outdated >= self._outdated_max:
+            link.hold()
+        if self._outdated == self._outdated_max:
+            link.call_later(min(wait_s, PAUSE_S_MAX), lambda: self._read_on(link))
 
     def forget(self) -> None:
         """The session left the room that the move was for."""
         self.late = None
+
+    def _read_on(self, link: Link) -> None:
+        self._outdated = 0
+        link.release()
 
     def _wait(self, link: Link, seat: Seat, delay_s: float) -> None:
         link.call_later(delay_s, lambda: self._retry(link, seat))

@@ -17,6 +17,7 @@ from actors.privacy import Privacy
 from actors.runtime import Mailbox
 from transport.link import Link, swallow
 from transport.sequences import SequenceMemory
+from transport.shares import RoomHold
 
 
 class Sitter(Protocol):
@@ -41,7 +42,7 @@ class Seat:
     """The Outlet port. `user_id` is the shown name, `person` the real one."""
 
     __slots__ = (
-        "form", "link", "mailbox", "offer", "offer_moves", "person", "privacy", "room_id",
+        "form", "hold", "link", "mailbox", "offer", "offer_moves", "person", "privacy", "room_id",
         "session", "socket_id", "user_id",
     )  # fmt: skip
 
@@ -62,6 +63,8 @@ class Seat:
         # The link's own, without a call in between: they are what a room calls most.
         self.offer: Callable[[bytes], bool] = swallow if link is None else link.offer
         self.offer_moves: Callable[[bytes], bool] = swallow if link is None else link.offer_moves
+        self.hold: RoomHold | None = None
+        """How the limits of the user count this seat, until it is dead."""
         self.room_id: Final = room_id
         self.mailbox = mailbox
         self.socket_id = socket_id
@@ -80,10 +83,15 @@ class Seat:
     def heard(self) -> bool:
         return self.session.heard
 
-    def kill(self) -> None:
-        """From now on nothing passes. May be repeated."""
+    def kill(self, *, lost: bool = False) -> None:
+        """From now on nothing passes; the player is gone, or `lost` and stays for the grace. May be
+        repeated.
+        """
         self.link = None
         self.offer = self.offer_moves = swallow
+        if self.hold is not None:
+            hold, self.hold = self.hold, None
+            hold.end(lost=lost)
 
     # What a session does with these is its own affair: the room must not fail of it.
 

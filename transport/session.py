@@ -14,8 +14,9 @@ from collections import deque
 from actors import messages as m
 from actors.errors import BadMessage, NotInRoom, Refusal, Unavailable
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
-from transport import asking, encoding, replies, wire
+from transport import asking, encoding, quota, replies, wire
 from transport import requests as r
+from transport.limits import Kind
 from transport.link import CloseCode
 from transport.seat import Seat
 from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated
@@ -125,6 +126,7 @@ class Session(SessionParts):
 
     def _take(self, raw: bytes | bytearray) -> None:
         number: int | None = None
+        late_s = 0.0
         now_s = self._host.clock.monotonic_s()
         allowed = self._throttle.take(now_s)
         try:
@@ -137,7 +139,7 @@ class Session(SessionParts):
                     return
             number = wire.sequence_of(fields)
             if not allowed and (seat is None or not wire.is_move(fields)):
-                raise self._throttle.too_many()
+                late_s = self._throttle.admit(Kind.MESSAGE, now_s)
             known = None if number is None else self._memory.recall(number)
             if known is not None and not isinstance(known, Repeat):
                 self._repeat(known, number)
@@ -151,14 +153,36 @@ class Session(SessionParts):
             if "timestamp" in fields:
                 at = fields["timestamp"]
                 self._host.log.debug("request_timed", socket_id=self.socket_id, clientTime=at)
-            self._dispatch(request, number)
+            late_s = max(late_s, quota.admit(self._host, self._throttle, self.person_of, request))
+            if late_s:
+                self._hold_back(request, number, late_s)
+            else:
+                self._dispatch(request, number)
         except Refusal as refusal:
-            self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
-            self._refuse(refusal, number)
+            self._decline(refusal, number)
+
+    def _hold_back(self, request: r.Request, number: int | None, late_s: float) -> None:
+        """It came too early: it is under way, and what comes after it waits, until its time."""
+        self._pending = held = asking.Pending(None, number)
+
+        def take_up() -> None:
+            if self._pending is not held or self._link is None:
+                return
+            self._pending = None
+            try:
+                self._dispatch(request, number)
+            except Refusal as refusal:
+                self._decline(refusal, number)
+            self._continue()
+
+        if self._link is not None:
+            self._link.call_later(late_s, take_up)
+
+    def _decline(self, refusal: Refusal, number: int | None) -> None:
+        self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
+        self._refuse(refusal, number)
 
     def _dispatch(self, request: r.Request, number: int | None) -> None:
-        if isinstance(request, r.JoinRoom | r.RequestState | r.LeaveRoom):
-            self._throttle.take_join(self._host.clock.monotonic_s())
         match request:
             case r.JoinRoom():
                 self._join(request, number)
@@ -180,14 +204,19 @@ class Session(SessionParts):
             case _:
                 self._ask(request, number)
 
+    def person_of(self, request: r.JoinRoom) -> str:
+        """Whom the client says it is."""
+        return request.user_id or f"guest-{self.socket_id}"
+
     def _join(self, request: r.JoinRoom, number: int | None) -> None:
         seat = self.seat
         if seat is None or seat.room_id != request.room_id:
-            person = request.user_id or f"guest-{self.socket_id}"
+            person = self.person_of(request)
             room_id, privacy = request.room_id, request.privacy
             seat = asking.new_seat(
                 self._host, self, self._link, room_id, self.socket_id, person, privacy
             )
+            seat.hold = quota.hold_room(self._host, seat, self.seat)
         self._post(seat, asking.join_message(self._host, seat, request, self._serial + 1), number)
 
     def _resume(self, request: r.ResumeRoom, number: int | None) -> None:
@@ -195,6 +224,7 @@ class Session(SessionParts):
             raise BadMessage("type", "no resume on a connection that sits in a room")
         claims = asking.verified_claims(self._host, request)
         seat = asking.seat_of(self._host, self, self._link, claims)
+        seat.hold = quota.hold_again(self._host, seat)
         self._post(seat, asking.resume_message(self._host, seat, claims, request), number)
 
     def _move(self, request: r.MoveTo, allowed: bool) -> None:
@@ -214,6 +244,8 @@ class Session(SessionParts):
 
     def _post(self, seat: Seat, message: object, number: int | None) -> None:
         if not seat.mailbox.offer(message):
+            if seat is not self.seat:
+                seat.kill()
             raise Unavailable("the room has too much to do", retry_after_ms=1000)
         self._pending = asking.Pending(seat, number)
 

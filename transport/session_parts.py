@@ -41,7 +41,7 @@ class SessionParts:
         self._backlog: deque[bytes | bytearray] | None = None
         self._memory = SequenceMemory()
         self._throttle = Throttle(host.settings, host.clock.monotonic_s())
-        self._moves = MoveGate(self._throttle, host.clock)
+        self._moves = MoveGate(self._throttle, host.clock, host.settings.backlog_frames_max)
 
     # -- its seat
 
@@ -138,10 +138,11 @@ class SessionParts:
         self._link = None
         self._backlog = None
         seat, pending = self.seat, self._pending
-        if pending is not None and pending.seat is not seat:
+        self._throttle.speak_for_nobody()
+        if pending is not None and pending.seat is not None and pending.seat is not seat:
             pending.seat.kill()
         if seat is not None:
             self._moves.hand_over(seat)
-            seat.kill()
+            seat.kill(lost=True)
             self._host.roster.rise(seat.room_id, seat)
         return True

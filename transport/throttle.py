@@ -1,48 +1,127 @@
 """What one client may do how often. PURE: time is an argument, in monotonic seconds.
 
-Owns the two buckets of a connection and its budget of offences.
+Owns the buckets of a connection, its part in its user's share, and its budgets: what goes over a
+limit is held back a little (where `slow_down_ms` is set, and only so often), then refused, and too
+many refusals end the connection.
 """
 
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 from actors.errors import RateLimited
 from actors.settings import Settings
-from transport.limits import TokenBucket, ViolationWindow
+from transport.limits import SLOWED_MAX, Kind, TokenBucket, ViolationWindow, burst_of
+from transport.shares import Share, Shares
+
+_TOO_MANY: Final = {
+    Kind.MESSAGE: "too many messages",
+    Kind.JOIN: "too many joins, leaves and state requests",
+    Kind.RESUME: "too many resumes",
+    Kind.VALIDATION: "too many validations",
+}
 
 
 class Throttle:
     """Of one connection. What is rarely used is made when it is."""
 
-    __slots__ = ("_joins", "_messages", "_settings", "_violations", "take")
+    __slots__ = (
+        "_messages", "_others", "_settings", "_share", "_shares", "_slowed", "_user", "_violations",
+        "take",
+    )  # fmt: skip
 
     def __init__(self, settings: Settings, now_s: float) -> None:
         self._settings: Final = settings
         self._messages = TokenBucket(settings.messages_per_s, settings.messages_burst, now_s)
-        self.take: Final[Callable[[float], bool]] = self._messages.take
+        self._others: dict[Kind, TokenBucket | None] | None = None
+        self.take: Callable[[float], bool] = self._messages.take
         """A token for one frame of any kind; False when there is none. Takes monotonic seconds."""
-        self._joins: TokenBucket | None = None
+        self._user: str | None = None
+        self._share: Share | None = None
+        self._shares: Shares | None = None
+        self._slowed: ViolationWindow | None = None
         self._violations: ViolationWindow | None = None
 
+    # -- its user
+
+    def speak_for(self, shares: Shares, user: str) -> None:
+        """From now on the connection counts for `user`, whoever it counted for before.
+
+        Raises RateLimited where `user` may have no more connections; it then counts as before.
+        """
+        if user == self._user:
+            return
+        share = shares.enter(user)
+        self.speak_for_nobody()
+        self._user, self._share, self._shares = user, share, shares
+        limited = share is not None and Kind.MESSAGE in share.buckets
+        self.take = self._take_both if limited else self._messages.take
+
+    def speak_for_nobody(self) -> None:
+        """The connection ends. May be repeated."""
+        user, share, shares = self._user, self._share, self._shares
+        self._user = self._share = self._shares = None
+        if user is not None and share is not None and shares is not None:
+            shares.leave(user, share)
+
+    # -- its rates
+
     def wait_ms(self) -> int:
-        """Until the next token, after a take that failed."""
-        return self._messages.wait_ms()
+        """Until the next token for a frame, after a take that failed."""
+        return max(bucket.wait_ms() for bucket in self._of(Kind.MESSAGE, 0.0))
 
-    def too_many(self) -> RateLimited:
-        """The refusal of a frame that got no token."""
-        return RateLimited("too many messages", retry_after_ms=self.wait_ms())
-
-    def take_join(self, now_s: float) -> None:
-        """For a join, a leave or a request for the whole state. Raises RateLimited."""
-        settings = self._settings
-        if self._joins is None:
-            self._joins = TokenBucket(settings.joins_per_s, settings.joins_burst, now_s)
-        if not self._joins.take(now_s):
-            wait_ms = self._joins.wait_ms()
-            raise RateLimited("too many joins, leaves and state requests", retry_after_ms=wait_ms)
+    def admit(self, kind: Kind, now_s: float) -> float:
+        """Take a token of `kind`, the connection's and its user's. For so many seconds the request
+        is to be held back, 0 where it is in time. Raises RateLimited, and takes none then.
+        """
+        buckets = self._of(kind, now_s)
+        wait_s = max((bucket.wait_s(now_s) for bucket in buckets), default=0.0)
+        if wait_s > 0 and not self._may_be_slow(wait_s, now_s):
+            raise RateLimited(_TOO_MANY[kind], retry_after_ms=max(1, ceil(wait_s * 1000)))
+        for bucket in buckets:
+            bucket.spend()
+        return wait_s
 
     def offend(self, now_s: float) -> bool:
         """Count an offence; True when that was one too many."""
         if self._violations is None:
             self._violations = ViolationWindow()
         return self._violations.add(now_s)
+
+    def _may_be_slow(self, wait_s: float, now_s: float) -> bool:
+        if wait_s * 1000 > self._settings.slow_down_ms:
+            return False
+        if self._slowed is None:
+            self._slowed = ViolationWindow(SLOWED_MAX)
+        return not self._slowed.add(now_s)
+
+    def _of(self, kind: Kind, now_s: float) -> list[TokenBucket]:
+        """The buckets that a token of `kind` comes from."""
+        own = self._messages if kind is Kind.MESSAGE else self._other(kind, now_s)
+        of_user = None if self._share is None else self._share.buckets.get(kind)
+        return [bucket for bucket in (own, of_user) if bucket is not None]
+
+    def _other(self, kind: Kind, now_s: float) -> TokenBucket | None:
+        if self._others is None:
+            self._others = {}
+        if kind not in self._others:
+            self._others[kind] = self._made(kind, now_s)
+        return self._others[kind]
+
+    def _made(self, kind: Kind, now_s: float) -> TokenBucket | None:
+        settings = self._settings
+        if kind is Kind.JOIN:
+            return TokenBucket(settings.joins_per_s, settings.joins_burst, now_s)
+        resumes = kind is Kind.RESUME
+        rate_per_s = settings.resumes_per_s if resumes else settings.validations_per_s
+        if not rate_per_s:
+            return None
+        return TokenBucket(rate_per_s, burst_of(rate_per_s, settings.limit_burst_s), now_s)
+
+    def _take_both(self, now_s: float) -> bool:
+        buckets = self._of(Kind.MESSAGE, now_s)
+        if any(bucket.wait_s(now_s) for bucket in buckets):
+            return False
+        for bucket in buckets:
+            bucket.spend()
+        return True

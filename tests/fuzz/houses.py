@@ -25,6 +25,7 @@ from transport.link import Link
 from transport.phase import Phase
 from transport.roster import SessionRoster
 from transport.session import Session
+from transport.shares import Shares
 
 MESSAGE_BYTES_MAX: Final = 256
 """Small, so that small inputs reach it."""
@@ -124,6 +125,7 @@ class House:
             SessionRoster(),
             self.log,
             CountedMetrics(),
+            Shares(self.settings, self.clock),
         )
         return Session(host, link, SocketId("AAAA"))
 

@@ -24,6 +24,7 @@ from transport.link import CloseCode
 from transport.roster import SessionRoster
 from transport.seat import Seat
 from transport.session import Session
+from transport.shares import Shares
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -234,6 +235,7 @@ class Stage:
             self.roster,
             self.log,
             self.metrics,
+            Shares(self.settings, self.clock),
         )
 
     def client(self, socket_id: str = "AAAA") -> Client:

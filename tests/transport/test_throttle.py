@@ -4,6 +4,7 @@ import pytest
 
 from actors.errors import RateLimited
 from actors.settings import Settings
+from transport.limits import Kind
 from transport.throttle import Throttle
 
 SETTINGS = Settings(messages_per_s=2, messages_burst=4, joins_per_s=1, joins_burst=3)
@@ -15,11 +16,11 @@ def test_frames_and_joins_have_buckets_of_their_own() -> None:
     throttle = Throttle(SETTINGS, 100)
     assert [throttle.take(100) for _ in range(5)] == [True] * 4 + [False]
     for _ in range(3):
-        throttle.take_join(100)
+        throttle.admit(Kind.JOIN, 100)
     with pytest.raises(RateLimited) as refused:
-        throttle.take_join(100)
+        throttle.admit(Kind.JOIN, 100)
     assert (refused.value.retryable, refused.value.retry_after_ms) == (True, 1000)
-    throttle.take_join(101)
+    throttle.admit(Kind.JOIN, 101)
 
 
 @pytest.mark.rule("E2.4")
@@ -27,9 +28,9 @@ def test_the_bucket_of_joins_is_full_when_it_is_first_needed() -> None:
     """And holds no more, however late that is."""
     throttle = Throttle(SETTINGS, 100)
     for _ in range(3):
-        throttle.take_join(5000)
+        throttle.admit(Kind.JOIN, 5000)
     with pytest.raises(RateLimited):
-        throttle.take_join(5000)
+        throttle.admit(Kind.JOIN, 5000)
 
 
 @pytest.mark.rule("E2.3")
@@ -38,8 +39,9 @@ def test_too_many_frames_are_refused_with_the_time_to_wait() -> None:
     throttle = Throttle(SETTINGS, 100)
     while throttle.take(100):
         pass
-    refusal = throttle.too_many()
-    assert (refusal.code, refusal.retry_after_ms, throttle.wait_ms()) == ("rateLimited", 500, 500)
+    with pytest.raises(RateLimited) as refused:
+        throttle.admit(Kind.MESSAGE, 100)
+    assert (refused.value.retry_after_ms, throttle.wait_ms()) == (500, 500)
 
 
 @pytest.mark.rule("C4.5")
