@@ -121,12 +121,3 @@ def summary_of(state: RoomState) -> dict[str, object]:
         "checksum": checksum,
         "count": len(state.players),
     }
-
-
-def described(thing: object) -> str:
-    """For the log: bounded, and whatever the thing's own repr does."""
-    try:
-        text = repr(thing)
-    except Exception as error:  # noqa: BLE001  # a repr is anybody's code
-        text = f"{type(thing).__name__} whose repr raised {type(error).__name__}"
-    return text[:1000]

@@ -19,10 +19,11 @@ from typing import Any, Final
 from actors import messages as m
 from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
+from actors.faults import described, explained
 from actors.ids import RoomId
 from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
 from actors.records import Record, vacant
-from actors.recovery import RoomFailed, Wreckage, answer_poison, described
+from actors.recovery import RoomFailed, Wreckage, answer_poison
 from actors.room import RoomActor
 from actors.runtime import LoopActor, Mailbox
 from actors.turn import OweEviction, OweState
@@ -78,7 +79,8 @@ class RegistryActor(LoopActor):
     ) -> None:
         self._failed = True
         self._stop_waiting()
-        error, poison = described(exception_value), described(self.handling)
+        error = None if exception_value is None else explained(exception_value)
+        poison = described(self.handling)
         self._ports.log.error("registry_restarted", error=error, poison=poison)
         answer_poison(self.handling)
         RegistryActor.start(self._ports, self._directory, mailbox=self.mailbox)
@@ -197,7 +199,7 @@ class RegistryActor(LoopActor):
                 room_id, epoch, self._ports, self.mailbox, stored=stored, mailbox=record.mailbox
             )
         except Exception as error:  # noqa: BLE001  # nobody knows what is in there
-            self._ports.log.error("room_not_loaded", room_id=room_id, error=described(error))
+            self._ports.log.error("room_not_loaded", room_id=room_id, error=explained(error))
             self._directory.rooms.pop(room_id, None)
             raise Unavailable("the room cannot be loaded", retry_after_ms=5000) from None
         record.phase = Phase.LIVE
@@ -287,7 +289,7 @@ class RegistryActor(LoopActor):
                 mailbox=record.mailbox,
             )
         except Exception as error:  # noqa: BLE001  # what is left cannot be made a room of
-            self._ports.log.error("room_lost", room_id=record.room_id, error=described(error))
+            self._ports.log.error("room_lost", room_id=record.room_id, error=explained(error))
             self._record(message, RecordingReason.ROOM_LOST)
             self._rest(record, message, now_s)
             return
@@ -339,7 +341,7 @@ class RegistryActor(LoopActor):
             event,
             room_id=message.room_id,
             socket_id=poisoned.socket_id if poisoned is not None else None,
-            error=described(message.error),
+            error=explained(message.error),
             roomState=wreckage.summary,
             poison=None if message.poison is None else described(message.poison),
             lastOperations=[f"{kind} {key}" for kind, key in wreckage.operations],

@@ -8,6 +8,7 @@ empty list means that all holds. O(n log n) in the players.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from actors.faults import SaysNothingPersonal
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import Outlet
@@ -21,7 +22,7 @@ SUSPICION_LOOKS: Final = 3
 _NOBODY: Final[frozenset[tuple[str, Outlet | None]]] = frozenset()
 
 
-class Inconsistent(Exception):
+class Inconsistent(SaysNothingPersonal, Exception):
     """A self-check found breaches: a fault, healed by a restart."""
 
 

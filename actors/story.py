@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+from actors.faults import places_of, text_of
 from actors.ids import RoomId, SocketId
 from actors.members import Hearing
 from actors.records import Stamp
 from actors.recovery import summary_of
 from actors.room_state import Player, RoomState
-from actors.self_check import Inconsistent
 from actors.settings import Settings
-
-PLACES_MAX: Final = 16
-"""Of what was raised so many places are told, the innermost."""
 
 _SETTINGS: Final = (
     "durability",
@@ -253,15 +250,9 @@ class Story:
 
 
 def fault_of(error: BaseException) -> dict[str, object]:
-    """What was raised and where. Its text may quote anybody, so it stays in the log; but for that
-    of a self-check, which speaks of sessions alone.
-    """
-    places = []
-    step = error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        file = "/".join(code.co_filename.replace("\\", "/").split("/")[-2:])
-        places.append(f"{file}:{step.tb_lineno} {code.co_qualname}")
-        step = step.tb_next
-    text = str(error) if isinstance(error, Inconsistent) else None
-    return {"type": type(error).__qualname__, "places": places[-PLACES_MAX:], "text": text}
+    """What was raised and where. Its text only where that quotes nobody."""
+    return {
+        "type": type(error).__qualname__,
+        "places": places_of(error),
+        "text": text_of(error),
+    }

@@ -21,6 +21,7 @@ from typing import Any, Final
 import uvloop
 
 from actors.directory import Directory
+from actors.faults import explained
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
@@ -39,6 +40,7 @@ from transport.encoding import WireEncoder
 from transport.host import Host
 from transport.link import Link
 from transport.log import StructuredLog
+from transport.log_users import LogUsers
 from transport.metrics import PrometheusMetrics
 from transport.roster import SessionRoster
 from transport.server import Server
@@ -181,6 +183,7 @@ class Application:
 async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> int:
     loop = asyncio.get_running_loop()
     clock = LoopClock(loop)
+    log_users = LogUsers(settings.log_user_ids)
     log = StructuredLog(
         dumps,
         clock.now_ms,
@@ -189,6 +192,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         form=settings.log_format,
         terminal=sys.stdout.isatty(),
         lines_max=settings.log_lines_max,
+        users=log_users,
     )
     for warning in warnings:
         log.warn("setting_ignored", reason=warning)
@@ -223,6 +227,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
             )
             loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
             app.keys = data.keys(make=False)  # they may have been rotated since
+        log_users.use_key(app.keys.pseudonym)
         app.metrics.watch_log(lambda: log.dropped_total)
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
@@ -325,7 +330,10 @@ def _watch_signals(
 def _tell_fault(log: Log, context: dict[str, Any]) -> None:
     """What a callback of the loop raised: a bug, told and survived."""
     error = context.get("exception")
-    log.error("callback_failed", error=repr(error), reason=str(context.get("message")))
+    if isinstance(error, BaseException):  # the loop's message has the callback's arguments in it
+        log.error("callback_failed", error=explained(error))
+    else:
+        log.error("callback_failed", reason=str(context.get("message")))
 
 
 def _raise_open_files() -> None:

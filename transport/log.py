@@ -14,6 +14,7 @@ import structlog
 
 from actors.settings import LogFormat, LogLevel
 from transport.encoding import rfc3339
+from transport.log_users import LogUsers
 from transport.log_writer import LogWriter
 
 _STRUCTLOG_LEVEL: Final = {LogLevel.WARN: "warning"}
@@ -47,7 +48,7 @@ class StructuredLog:
     `write(data)` takes bytes and returns how many it took, as `os.write` does; it may block and is
     called by one daemon thread only. `lines_max` lines wait at most; the ones beyond are dropped,
     counted in `dropped_total`, and told of in one `log_lines_dropped` line. `terminal` is what
-    AUTO goes by, and whether the console form has colours.
+    AUTO goes by, and whether the console form has colours. `users` says how users show.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class StructuredLog:
         form: LogFormat = LogFormat.AUTO,
         terminal: bool = False,
         lines_max: int = 10_000,
+        users: LogUsers | None = None,
     ) -> None:
         self._encode = encode
         self._now_ms = now_ms
+        self._users = users or LogUsers()
         self._second = (-1, "")
         self._colour = terminal
         self._console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and terminal)
@@ -140,8 +143,9 @@ class StructuredLog:
             fields["roomId"] = room
         if (socket := given["socket"]) is not None:
             fields["socketId"] = socket
-        if (user := given["user"]) is not None:
-            fields["userId"] = user
+        user = given["user"]
+        if user is not None and (shown := self._users.shown(user)) is not None:
+            fields["userId"] = shown
         if details := given["details"]:
             if not _SECRET_KEYS.isdisjoint(details):
                 for key in _SECRET_KEYS & details.keys():

@@ -13,6 +13,7 @@ from collections import deque
 
 from actors import messages as m
 from actors.errors import BadMessage, NotInRoom, Refusal, Unavailable
+from actors.faults import explained
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
 from transport import asking, encoding, quota, replies, wire
 from transport import requests as r
@@ -116,7 +117,7 @@ class Session(SessionParts):
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
-        self._host.log.error("session_failed", socket_id=self.socket_id, error=repr(error))
+        self._host.log.error("session_failed", socket_id=self.socket_id, error=explained(error))
         link = self._link
         self.lost()
         if link is not None:

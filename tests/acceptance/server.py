@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from tests.acceptance.canaries import keys_of, leaks_of
+
 DEADLINE_S: Final = 30.0
 STOP_S: Final = 20.0
 SECRETS_MAX: Final = 300
@@ -73,11 +75,14 @@ class Server:
     """A running server. `lines` are its log, complete up to what its pipe has given so far."""
 
     process: subprocess.Popen[str]
+    data_dir: Path
     port: int = 0
     lines: list[Line] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    leaks: list[str] = field(default_factory=list)
+    """Log lines, by their event, that have something secret in them."""
     tls: bool = False
     _grown: threading.Condition = field(default_factory=threading.Condition)
     _readers: list[threading.Thread] = field(default_factory=list)
@@ -125,6 +130,7 @@ class Server:
             line = json.loads(text)
         except ValueError:
             line = None
+        self.leaks += [f"{text[:80]}…: {leak}" for leak in leaks_of(text)]
         if isinstance(line, dict) and isinstance(line.get("event"), str):
             self.lines.append(line)
         else:
@@ -210,8 +216,9 @@ def faults_of_log(server: Server, *, errors_expected: bool = False) -> list[str]
             faults.append(f"details: {line}")
         if line.get("level") == "error" and not errors_expected:
             faults.append(f"an error: {line}")
+    faults += [f"a secret in the log: {leak}" for leak in server.leaks]
     text = server.log_text()
-    looked_for = sorted(server.secrets)[:SECRETS_MAX]
+    looked_for = sorted(server.secrets)[:SECRETS_MAX] + sorted(keys_of(server.data_dir))
     faults += [f"a secret in the log: {secret[:12]}…" for secret in looked_for if secret in text]
     return faults
 
@@ -234,7 +241,8 @@ def running(
     what the command does, and more.
     """
     with tempfile.TemporaryDirectory(prefix="vaultmeet-") as scratch:
-        fixed = {"port": 0, "log_format": "json", "data_dir": data_dir or scratch}
+        folder = data_dir or Path(scratch)
+        fixed = {"port": 0, "log_format": "json", "data_dir": folder}
         process = subprocess.Popen(
             command("serve", *flags(fixed | settings), *arguments, program=program),
             cwd=REPOSITORY,
@@ -245,10 +253,11 @@ def running(
             text=True,
             encoding="utf-8",
         )
-        server = Server(process, tls="tls_cert_file" in settings)
+        server = Server(process, folder, tls="tls_cert_file" in settings)
         try:
             server.read_until_listening()
             yield server
+            assert not server.leaks, server.leaks
             if clean_end:
                 code = server.stop()
                 assert code == 0, f"exit code {code}\n{server.story()}"

@@ -6,7 +6,7 @@ the lowest floor that has all it needs.
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # The vocabulary.
-    ("actors", "transport", "actors.ids", "actors.errors"),
+    ("actors", "transport", "actors.ids", "actors.errors", "actors.faults"),
     # PURE: facts and rules as plain data.
     (
         "actors.history",
@@ -95,6 +95,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.host",
         "transport.link",
         "transport.log",
+        "transport.log_users",
         "transport.log_writer",
         "transport.metrics",
         "transport.moves",
@@ -168,6 +169,7 @@ WORLD = frozenset(
 
 PURE: dict[str, frozenset[str]] = {
     "actors.errors": frozenset(),
+    "actors.faults": frozenset(),
     "actors.history": frozenset(),
     "actors.ids": frozenset(),
     "actors.interest": frozenset(),
@@ -196,6 +198,7 @@ PURE: dict[str, frozenset[str]] = {
     "transport.admission": frozenset({"http"}),
     "transport.forwarding": frozenset(),
     "transport.limits": frozenset(),
+    "transport.log_users": frozenset(),
     "transport.requests": frozenset(),
     "transport.sequences": frozenset(),
     "transport.throttle": frozenset(),
