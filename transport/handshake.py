@@ -94,13 +94,13 @@ def answer(
     """Leave the answer in `protocol`. True when the WebSocket is open now; `guest` then counts for
     the address of its client, which is the peer's unless that is a trusted proxy.
     """
-    if request.path.partition("?")[0] != PATH:
-        protocol.send_response(_plain(door.respond(request.method, request.path)))
-        return False
     try:
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
-    except MultipleValuesError:
+    except MultipleValuesError:  # a proxy may have gone by the other one (RFC 9112, 3.2)
         _send(protocol, protocol.reject(400, "Host, Origin: expected one\n"), door)
+        return False
+    if request.path.partition("?")[0] != PATH:
+        protocol.send_response(_plain(door.respond(request.method, request.path)))
         return False
     forwarded = request.headers.get_all("X-Forwarded-For")
     address = guest.address = door.arrivals.address_of(guest.address, forwarded)
