@@ -14,7 +14,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-SCRIPTS = (".ci/run", ".ci/venv.sh", "tests/run", "transport/serve")
+SCRIPTS = (".ci/audit", ".ci/run", ".ci/venv.sh", "tests/run", "transport/serve")
 BASH = shutil.which("bash") or "/bin/bash"
 COREUTILS = ("dirname", "cat", "cut", "cksum", "rm", "id")
 
