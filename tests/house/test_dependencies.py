@@ -20,7 +20,7 @@ GOOD_FROM: Final = {
     "websockets": ("9.1", "CVE-2018-1000518 (no limit after inflating), CVE-2021-33880"),
     "orjson": ("3.9.15", "CVE-2024-27454 (recursion without a bound)"),
     "prometheus-client": ("0.21", "none known; older ones were not looked at"),
-    "pyjwt": ("2.10.1", "CVE-2022-29217 (key confusion), CVE-2024-53861 (issuer substring)"),
+    "pyjwt": ("2.15.0", "CVE-2024-53861, CVE-2026-32597, -48523, -48526, -102273, -102275"),
     "cryptography": ("44.0.1", "CVE-2023-50782, CVE-2024-26130, CVE-2024-12797"),
     "setuptools": ("78.1.1", "CVE-2025-47273 (path traversal)"),
 }
