@@ -15,7 +15,7 @@ from actors.settings import Settings
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # RFC 3986, 3.2.2, without userinfo and percent-encoding, which no browser sends in these headers.
 _HOST: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|(?P<name>[A-Za-z0-9._~!$&'()*+;=-]+))(?::(?P<port>\d{1,5}))?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|(?P<name>[A-Za-z0-9._~!$&'()*+;=-]+))(?::(?P<port>[0-9]{1,5}))?"
 )
 
 

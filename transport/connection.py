@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
             unread = self._unread
             size = SLICE_BYTES
             if self._phase is Phase.HANDSHAKING:  # that has limits of its own
-                size = min(size, self._preamble.size(unread[:size]))
+                size = min(size, self._preamble.size(unread[:size], self._protocol))
             else:
                 left -= SLICE_BYTES
             self._unread = unread[size:] or None

@@ -29,6 +29,8 @@ SUBPROTOCOLS: Final = {
 }
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """For what is no HTTP at all; websockets then only ends the stream."""
+HEAD_BYTES_MAX: Final = 32_768
+"""Of a request, with all its headers."""
 _END: Final = b"\r\n\r\n"
 
 # websockets logs each connection; those facts are told by our own log.
@@ -73,15 +75,24 @@ def between_frames(protocol: Protocol | None) -> bool:
 
 
 class Preamble:
-    """Where the request ends: frames behind it must wait for its answer."""
+    """Where the request ends: frames behind it must wait for its answer. It may have HEAD_BYTES_MAX
+    in all: websockets bounds each header and their number, which together are a megabyte.
+    """
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_bytes", "_tail")
 
     def __init__(self) -> None:
+        self._bytes = 0
         self._tail = b""
 
-    def size(self, data: bytes) -> int:
-        """How much of `data`, the next bytes of the connection, belongs to the request."""
+    def size(self, data: bytes, protocol: Protocol | None) -> int:
+        """How much of `data`, the next bytes of the connection, belongs to the request. Where that
+        is too long, its answer is left in `protocol`, which then takes no more for one.
+        """
+        self._bytes += len(data)
+        if self._bytes > HEAD_BYTES_MAX and isinstance(protocol, ServerProtocol):
+            protocol.send_response(protocol.reject(431, "the request is too long\n"))
+            return len(data)
         probe = self._tail + data
         end = probe.find(_END)
         self._tail = probe[-3:]

@@ -3,7 +3,7 @@
 A bucket holds at most `burst` tokens and gains `rate_per_s`; each message takes one.
 """
 
-from enum import Enum, auto
+from enum import IntEnum
 from math import ceil
 from typing import Final
 
@@ -14,14 +14,14 @@ SLOWED_MAX: Final = 20
 are refused."""
 
 
-class Kind(Enum):
-    """What is counted apart."""
+class Kind(IntEnum):
+    """What is counted apart. Integers, since they are looked up for each join."""
 
-    MESSAGE = auto()
-    JOIN = auto()
+    MESSAGE = 1
+    JOIN = 2
     """Leaves and requests for the whole state among them."""
-    RESUME = auto()
-    VALIDATION = auto()
+    RESUME = 3
+    VALIDATION = 4
 
 
 def burst_of(rate_per_s: float, burst_s: float) -> float:

@@ -74,6 +74,9 @@ class Throttle:
         """Take a token of `kind`, the connection's and its user's. For so many seconds the request
         is to be held back, 0 where it is in time. Raises RateLimited, and takes none then.
         """
+        own = self._messages if kind is Kind.MESSAGE else self._other(kind, now_s)
+        if self._share is None and (own is None or own.take(now_s)):
+            return 0.0
         buckets = self._of(kind, now_s)
         wait_s = max((bucket.wait_s(now_s) for bucket in buckets), default=0.0)
         if wait_s > 0 and not self._may_be_slow(wait_s, now_s):

@@ -214,6 +214,12 @@ def test_a_page_of_this_machine_is_let_in(origin: str) -> None:
         "http://127.0.0.1:99999",
         "http://127.0.0.1:port",
         "http://\u24db\u24de\u24d2alhost:8765",
+        "http://r\u043eoms.example:8765",
+        "http://rooms\uff0eexample:8765",
+        "http://rooms.example\u3002:8765",
+        "http://xn--roms-hcd.example:8765",
+        "http://rooms.example\u200b:8765",
+        "http://rooms.example:\u0668765",
     ],
 )
 def test_any_other_origin_is_not(origin: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.transport.sockets import HOST, Caller, Porch, Wire
+from transport.handshake import HEAD_BYTES_MAX
 
 PING = Frame(Opcode.PING, b"early")
 
@@ -249,12 +250,39 @@ def test_another_protocol_is_answered_400(raw: bytes) -> None:
 
 
 @pytest.mark.rule("C1.15")
+@pytest.mark.parametrize("piece", [1, 700, 4096, 100_000])
+def test_what_an_incomplete_handshake_holds_is_bounded(piece: int) -> None:
+    """However it comes, and however often it is begun: a handshake of just the bound passes."""
+    porch = Porch()
+    caller = porch.caller()
+    short = caller.handshake_bytes()
+    room = HEAD_BYTES_MAX - len(short) - 1000
+    padding = b"".join(b"A: %s\r\n" % (b"x" * 994) for _ in range(room // 999))
+    raw = short[:-2] + padding + b"\r\n"
+    for at in range(0, len(raw), piece):
+        caller.wire.arrive(raw[at : at + piece])
+    caller.read()
+    assert shook_hands(caller)
+    other = porch.caller()
+    endless = short[:-2] + padding + padding
+    for at in range(0, len(endless), piece):
+        other.wire.arrive(endless[at : at + piece])
+        if other.wire.through:
+            break
+    assert other.wire.through.startswith(b"HTTP/1.1 431 ")
+    assert at <= HEAD_BYTES_MAX
+    assert other.is_lost
+
+
+@pytest.mark.rule("C1.15")
 def test_a_flood_of_headers_is_431() -> None:
     """In number and in length, also where the head has no end; the line of the request is 414."""
     head = f"GET /ws HTTP/1.1\r\nHost: {HOST}\r\n".encode()
     assert status(head + b"A: b\r\n" * 200 + b"\r\n") == 431
     assert status(head + b"A: b\r\n" * 200_000) == 431
     assert status(head + b"A: " + b"x" * 9000 + b"\r\n\r\n") == 431
+    assert status(head + (b"A: " + b"x" * 1000 + b"\r\n") * 40 + b"\r\n") == 431
+    assert status(head + (b"A: " + b"x" * 8000 + b"\r\n") * 100) == 431
     assert status(head + b"A: " + b"x" * 1_000_000) == 431
     assert status(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n") == 414
 

@@ -361,6 +361,8 @@ def test_a_request_that_is_held_back_may_be_refused_when_its_time_comes() -> Non
     fields = {"roomId": "lobby", "expectedPlayers": []}
     assert client.ask("validateRoomState", **fields)["code"] == "notInRoom"
     client.send("validateRoomState", sequenceId=3, **fields)
+    client.send("ping", t=4)
     stage.clock.advance(0.3)
-    error = client.heard_one()
+    error, pong = client.heard()
+    assert pong["t"] == 4
     assert (error["code"], error["replyTo"]) == ("notInRoom", 3)
