@@ -188,7 +188,8 @@ def make(seed: str, steps: int = STEPS) -> Story:
         )
         for kind in rng.choices(kinds, often, k=steps)
     )
-    return Story(seed, people, _rules_of_the_house(rng) | _distances(seed), told)
+    house = _rules_of_the_house(rng) | _distances(seed) | _far_limits(seed)
+    return Story(seed, people, house, told)
 
 
 def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
@@ -224,4 +225,19 @@ def _distances(seed: str) -> dict[str, Any]:
     return {
         "interest_radius": rng.choice([0, 0, 0, 100]),
         "interest_far_ms": rng.choice([200, 1000, 3000]),
+    }
+
+
+def _far_limits(seed: str) -> dict[str, Any]:
+    """In some worlds users, addresses and kinds of requests are counted, too, against limits that
+    nobody reaches, and whoever sends too much is slowed down first. With dice of its own.
+    """
+    if random.Random(f"{seed}/limits").random() < 0.75:
+        return {}
+    rates = ("user_messages", "user_joins", "user_resumes", "user_validations", "ip_handshakes")
+    return {
+        **{f"{name}_per_s": 1e6 for name in (*rates, "resumes", "validations")},
+        "user_connections_max": 1000,
+        "user_rooms_max": 1000,
+        "slow_down_ms": 500,
     }

@@ -90,6 +90,16 @@ def test_after_an_hour_of_churn_nothing_is_left_of_it() -> None:
         messages_burst=1e6,
         joins_per_s=1e6,
         joins_burst=1e6,
+        # Far away, so that they refuse nobody and everything is counted.
+        resumes_per_s=1e6,
+        validations_per_s=1e6,
+        user_messages_per_s=1e6,
+        user_joins_per_s=1e6,
+        user_resumes_per_s=1e6,
+        user_validations_per_s=1e6,
+        user_connections_max=1000,
+        user_rooms_max=1000,
+        ip_handshakes_per_s=1e6,
     )
     seen: list[Counter[str]] = []
     gc.collect()
