@@ -41,7 +41,8 @@ def admit(
         elif isinstance(request, r.ResumeRoom):
             claims = verify(host.keys, request.token)
             if claims is not None:
-                throttle.speak_for(host.shares, claims.person)
+                lingers = host.roster.has(claims.room_id, claims.socket_id)
+                throttle.speak_for(host.shares, claims.person, in_place_of_one=lingers)
     return throttle.admit(kind, host.clock.monotonic_s())
 
 

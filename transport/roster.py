@@ -26,6 +26,10 @@ class SessionRoster:
     def sit(self, room_id: RoomId, outlet: Outlet) -> None:
         self._rooms.setdefault(room_id, {})[outlet.socket_id] = outlet
 
+    def has(self, room_id: RoomId, socket_id: SocketId) -> bool:
+        """Whether the session sits there over a connection that is not known to be gone."""
+        return socket_id in self._rooms.get(room_id, ())
+
     def rise(self, room_id: RoomId, outlet: Outlet) -> None:
         """Harmless where `outlet` does not sit there (any more)."""
         seated = self._rooms.get(room_id)

@@ -88,15 +88,17 @@ class Shares:
     def __len__(self) -> int:
         return len(self._shares)
 
-    def enter(self, user: str) -> Share | None:
-        """Count a connection of `user` until `leave`; None where no limit is set.
+    def enter(self, user: str, *, in_place_of_one: bool = False) -> Share | None:
+        """Count a connection of `user` until `leave`; None where no limit is set. One that comes in
+        place of another may be one too many, until that has gone.
 
         Raises RateLimited, and counts none then.
         """
         if not self.limits_users:
             return None
         share = self._held(user)
-        if self._connections_max and share.connections >= self._connections_max:
+        most = self._connections_max
+        if most and share.connections >= most + in_place_of_one:
             self._shares.release(user)
             raise _too_many("connections of this user")
         share.connections += 1

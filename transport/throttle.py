@@ -44,14 +44,15 @@ class Throttle:
 
     # -- its user
 
-    def speak_for(self, shares: Shares, user: str) -> None:
-        """From now on the connection counts for `user`, whoever it counted for before.
+    def speak_for(self, shares: Shares, user: str, *, in_place_of_one: bool = False) -> None:
+        """From now on the connection counts for `user`, whoever it counted for before, and maybe
+        in place of another connection of his.
 
         Raises RateLimited where `user` may have no more connections; it then counts as before.
         """
         if user == self._user:
             return
-        share = shares.enter(user)
+        share = shares.enter(user, in_place_of_one=in_place_of_one)
         self.speak_for_nobody()
         self._user, self._share, self._shares = user, share, shares
         limited = share is not None and Kind.MESSAGE in share.buckets

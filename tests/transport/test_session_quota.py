@@ -169,6 +169,20 @@ def test_a_connection_counts_once_however_often_its_user_joins() -> None:
     stage.seated("one", "BBBB", userId="ann")
 
 
+@pytest.mark.rule("T6.7", "G6.5")
+def test_a_resume_takes_the_place_of_a_connection_that_lingers() -> None:
+    """Though the user has no more; one whose old connection is known to be gone needs a place."""
+    stage = Stage(user_connections_max=1)
+    before = stage.client("AAAA")
+    token = before.join("lobby", userId="ann")["resumeToken"]
+    client = stage.client("BBBB")
+    assert resume(client, token, before.seat)["type"] == "roomGameSpaceResumed"
+    assert [code for code, _ in before.link.closed] == [4509]
+    third = stage.client("CCCC")
+    third.send("joinRoomGameSpace", roomId="lobby", userId="ann")
+    assert third.error() == "rateLimited"
+
+
 @pytest.mark.rule("T6.8")
 def test_a_user_sits_in_so_many_rooms() -> None:
     """In one of them with as many sessions as he likes; a leave makes room."""
