@@ -219,7 +219,8 @@ def faults_of_log(server: Server, *, errors_expected: bool = False) -> list[str]
     faults += [f"a secret in the log: {leak}" for leak in server.leaks]
     text = server.log_text()
     looked_for = sorted(server.secrets)[:SECRETS_MAX] + sorted(keys_of(server.data_dir))
-    faults += [f"a secret in the log: {secret[:12]}…" for secret in looked_for if secret in text]
+    escaped = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in looked_for]
+    faults += [f"a secret in the log: {secret[:12]}…" for secret in escaped if secret in text]
     return faults
 
 

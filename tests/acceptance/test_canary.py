@@ -110,12 +110,12 @@ async def test_a_secret_in_a_log_would_be_found(tmp_path: Path) -> None:
     with running(**GENEROUS, data_dir=tmp_path) as server:
         async with connected(server) as client:
             token = (await client.join("hall"))["resumeToken"]
-        (key, *_) = sorted(keys_of(tmp_path))
-        assert len(keys_of(tmp_path)) == 8
+        keys = keys_of(tmp_path)
+        assert len(keys) >= 6  # of two keys; both alphabets of base64 may spell the same
         assert not faults_of_log(server)
         for secret in (token, f"x {CANARY} y", "eyJhbGciOiJI.eyJzdWIi.x", "-----BEGIN PRIVATE"):
             assert leaks_of(json.dumps({"event": "e", "details": {"error": secret}})), secret
-        for secret in (key, token):
+        for secret in (*keys, token):
             server.lines.append({**server.lines[0], "details": {"error": f"({secret})"}})
             assert any("a secret in the log" in fault for fault in faults_of_log(server))
             server.lines.pop()
