@@ -288,6 +288,8 @@ class Session(SessionParts):
     def _continue(self) -> None:
         """Take up what waited, until a request is under way again."""
         backlog = self._backlog
+        if not backlog:
+            return  # where reading stopped, it was for something else
         while backlog and not (self._pending or self.congested) and self._link is not None:
             self._take(backlog.popleft())
         if not backlog and self._link is not None:

@@ -14,6 +14,7 @@ FULL_WAIT_S = 0.1
 """After this a move that found a full mailbox is tried again."""
 REMEMBERED: Final = 256
 WAITING_MAX: Final = 64
+PAUSE_S_MAX: Final = 0.5
 OFFENCES_MAX: Final = 100
 OFFENCES_S: Final = 10.0
 REPEAT: Final = "repeat"
@@ -132,7 +133,9 @@ class Model:
         self.serial = 0
         self.late: int | None = None
         """The newest move that waits for a token; looked at again when one of `dues` comes."""
-        self.dues: list[tuple[float, Place]] = []
+        self.dues: list[tuple[float, Place | None]] = []
+        self.outdated = 0
+        """Moves that only replaced one, since that began to wait or a pause ended."""
         limits = world.limits
         self.messages = Bucket(limits["messages_per_s"], limits["messages_burst"], world.now_s)
         self.joins: Bucket | None = None
@@ -156,6 +159,8 @@ class Model:
 
     def go_on(self) -> None:
         """What waits is taken up, until a request is under way."""
+        if not self.waiting:
+            return
         while self.open and self.waiting and not self.pending and not self.congested:
             self._take(self.waiting.popleft())
         if self.open and not self.waiting:
@@ -205,9 +210,16 @@ class Model:
 
     def coalesce(self, place: Place, x: int) -> None:
         """A move waits for a token, in the place of one that waits already."""
-        if self.late is None:
-            self.dues.append((self.world.now_s + self.messages.wait_s(), place))
-        self.late = x
+        waiting, self.late = self.late is not None, x
+        wait_s = self.messages.wait_s()
+        if not waiting:
+            self.outdated = 0
+            self.dues.append((self.world.now_s + wait_s, place))
+            return
+        self.outdated += 1
+        self.held = self.held or self.outdated >= WAITING_MAX
+        if self.outdated == WAITING_MAX:
+            self.dues.append((self.world.now_s + min(wait_s, PAUSE_S_MAX), None))
 
     def _move(self, x: int) -> None:
         waiting, self.late = self.late is not None, None
@@ -224,6 +236,9 @@ class Model:
         while self.dues and (due := min(self.dues, key=lambda each: each[0]))[0] <= until_s:
             self.dues.remove(due)
             due_s, place = due
+            if place is None:  # the pause of a flood ends
+                self.outdated, self.held = 0, False
+                continue
             if self.late is None or not place.alive:
                 continue
             at_s = max(due_s, self.world.now_s)  # later than due where the loop was busy
