@@ -21,10 +21,11 @@ _HOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The handshake is answered with `status` and the plain `text`."""
+    """The handshake is answered with `status` and the plain `text`; with 401 goes a `challenge`."""
 
     status: HTTPStatus
     text: str
+    challenge: str | None = None
 
 
 class Admission:

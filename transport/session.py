@@ -115,7 +115,7 @@ class Session(SessionParts):
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
-        self._host.log.error("session_failed", socket_id=self.socket_id, error=repr(error))
+        self._host.log.error("session_failed", **self._named(), error=repr(error))
         link = self._link
         self.lost()
         if link is not None:
@@ -150,7 +150,7 @@ class Session(SessionParts):
             self._memory.settle(number, REPEAT)
             if "timestamp" in fields:
                 at = fields["timestamp"]
-                self._host.log.debug("request_timed", socket_id=self.socket_id, clientTime=at)
+                self._host.log.debug("request_timed", **self._named(), clientTime=at)
             self._dispatch(request, number)
         except Refusal as refusal:
             self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
@@ -181,9 +181,8 @@ class Session(SessionParts):
                 self._ask(request, number)
 
     def _join(self, request: r.JoinRoom, number: int | None) -> None:
-        seat = self.seat
+        seat, person = self.seat, asking.person_of(self.identity, request, self.socket_id)
         if seat is None or seat.room_id != request.room_id:
-            person = request.user_id or f"guest-{self.socket_id}"
             room_id, privacy = request.room_id, request.privacy
             seat = asking.new_seat(
                 self._host, self, self._link, room_id, self.socket_id, person, privacy
@@ -193,7 +192,7 @@ class Session(SessionParts):
     def _resume(self, request: r.ResumeRoom, number: int | None) -> None:
         if self.seat is not None:
             raise BadMessage("type", "no resume on a connection that sits in a room")
-        claims = asking.verified_claims(self._host, request)
+        claims = asking.verified_claims(self._host, self.identity, request)
         seat = asking.seat_of(self._host, self, self._link, claims)
         self._post(seat, asking.resume_message(self._host, seat, claims, request), number)
 

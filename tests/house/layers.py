@@ -71,12 +71,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The wire: bytes to values and back, what is allowed of them, and who may come in.
     (
         "transport.admission",
+        "transport.auth",
+        "transport.auth_keys",
+        "transport.bearer",
         "transport.clock",
         "transport.compact",
         "transport.data_dir",
         "transport.deadlines",
         "transport.encoding",
         "transport.http",
+        "transport.identity",
+        "transport.key_file",
         "transport.limits",
         "transport.pacer",
         "transport.requests",
@@ -88,7 +93,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # One client's life, and what is told about it.
     (
         "transport.asking",
+        "transport.authentication",
         "transport.host",
+        "transport.identified",
         "transport.link",
         "transport.log",
         "transport.log_writer",
@@ -104,11 +111,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The door.
     ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
     # Where everything is put together.
-    ("transport.app", "transport.cli"),
+    ("transport.app", "transport.cli", "transport.cli_token"),
 )
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
 HOMES: dict[str, frozenset[str]] = {
+    "jwt": frozenset({"transport.auth", "transport.auth_keys"}),
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
     "pykka": frozenset(
@@ -189,6 +197,8 @@ PURE: dict[str, frozenset[str]] = {
     "actors.tokens": frozenset(),
     "actors.turn": frozenset(),
     "transport.admission": frozenset({"http"}),
+    "transport.bearer": frozenset(),
+    "transport.identity": frozenset(),
     "transport.limits": frozenset(),
     "transport.requests": frozenset(),
     "transport.sequences": frozenset(),
