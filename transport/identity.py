@@ -5,16 +5,16 @@ library: a server in anonymous mode has no need of either.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from actors.permissions import ANONYMOUS_GRANTS, NO_GRANTS, Grants
+from actors.values import value
 
 JWT_CHARS_MAX: Final = 8192
 """A longer token is not looked at: it would not fit into a handshake's header either."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """`user_id` is None where nobody vouches for one. `expires_at_ms` is the token's `exp`, and
     from `expiring_at_ms` on its client is to be told; Unix milliseconds, None where nothing ends.
