@@ -118,6 +118,7 @@ class IdentifiedSession(Session):
         """The player stays for the grace; nothing is done twice."""
         link = self._link
         if link is not None:
+            self._host.log.info("session_turned_away", **self._named(), reason=reason)
             self.lost()
             link.close(CloseCode.UNAUTHENTICATED, reason)
 
