@@ -119,7 +119,7 @@ def _forge(person: Person, step: Step) -> None:
 def _steal(person: Person, step: Step) -> None:
     """Somebody else's newest token, over a new connection: who steals it is known, too."""
     others = [each for each in person.world.people if each is not person and each.tokens]
-    if not others:
+    if not others or person.papers.user is None:  # where anybody may be anybody it would do
         return
     token = step.rng().choice(others).tokens[-1]
     person.connect(

@@ -100,10 +100,14 @@ class Papers:
 
     def renew(self) -> None:
         """Show a newer one."""
+        if self.user is None:
+            return
         self._person.ask("authenticate", token=self.mint().text)
 
     def impersonate(self, user: str) -> None:
         """Show one of another user, who must have lent it."""
+        if self.user is None:
+            return
         paper = self.mint(user)
         self._person.ask("authenticate", lie={"token": "another's"}, token=paper.text)
 
@@ -111,7 +115,7 @@ class Papers:
         """Be known until the end of the story. May be repeated."""
         self.for_long, held = True, self._held
         left_s = 0.0 if held is None else held.ends_s - self._person.world.loop.time()
-        if self.user is not None and self._person.is_connected and left_s < LONG_S / 2:
+        if self._person.is_connected and left_s < LONG_S / 2:
             self.renew()
 
     # -- what the server may say

@@ -88,7 +88,8 @@ def may_be_closed(person: "Person", code: int | None) -> bool:
         1012: world.deaths > 0,
         1013: person.mirror.may_fall_behind and world.loop.time() >= person.slow_s + patience_s,
         4401: person.papers.may_be_closed(),
-        4509: world.settings.one_session_per_user,
+        # An earlier connection of its own may have asked to be brought back, and be heard later.
+        4509: world.settings.one_session_per_user or person.connections > 1,
     }
     return excused.get(code or 1000, False)
 
@@ -164,8 +165,10 @@ def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> 
         person.joined_at = person.mirror.epoch, person.mirror.version
     person.sits_again(resumed=asked.kind == "resumeRoomGameSpace")
     if asked.fields["roomId"] == item["roomId"]:
+        known = asked.notes.get("known")
+        forgotten = known is not None and known.life != person.life  # then nobody has switched
         for token in _tokens_of(person):
-            token.switched |= token.room_id != item["roomId"]
+            token.switched |= token.room_id != item["roomId"] and not forgotten
         if not person.replies.under_way("joinRoomGameSpace", "leaveRoomGameSpace"):
             person.wants_out = False
     person.take_token(item)
