@@ -5,6 +5,8 @@ Everything wired, from bytes to bytes, in simulated time.
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
@@ -225,6 +227,13 @@ async def test_the_end_of_a_token_is_a_loss_and_a_fresh_one_brings_the_player_ba
     assert [each["type"] for each in back.texts()] == ["welcome", "roomGameSpaceResumed"]
     heard = [json.loads(bytes(each.data)) for each in other.heard() if each.opcode == 1]
     assert "playerLeftRoom" not in [each["type"] for each in heard]
+
+
+@pytest.mark.rule("T1.20")
+def test_a_server_that_asks_nobody_does_not_load_what_verifies() -> None:
+    """Neither at its start nor as part of anything that it needs."""
+    code = "import sys, transport.app; sys.exit('jwt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.rule("T1.15", "O2.2")
