@@ -24,6 +24,11 @@ def are_networks(texts: tuple[str, ...]) -> bool:
         return False
 
 
+def _suit(algorithms: tuple[str, ...], *, is_secret: bool) -> bool:
+    """Whether all of these go with the kind of key."""
+    return all((name == "hs256") is is_secret for name in algorithms)
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What must hold between settings; the first of `names` is blamed, `expected` may show all."""
@@ -39,6 +44,21 @@ AGREEMENTS: Final = (
         ("host", "auth", "allow_anonymous"),
         lambda host, auth, allowed: allowed or auth != "anonymous" or is_loopback(host),
         "a loopback address in anonymous mode, unless --allow-anonymous lets everybody in",
+    ),
+    Agreement(
+        ("auth", "jwt_secret_file", "jwt_public_key_file"),
+        lambda auth, secret, public: auth != "jwt" or bool(secret) != bool(public),
+        "either jwt_secret_file or jwt_public_key_file with jwt, which are {1!r} and {2!r}",
+    ),
+    Agreement(  # or a server with keys would let everybody in
+        ("auth", "jwt_secret_file", "jwt_public_key_file"),
+        lambda auth, secret, public: auth == "jwt" or not (secret or public),
+        "jwt, as there is a jwt_secret_file or jwt_public_key_file",
+    ),
+    Agreement(
+        ("jwt_algorithms", "jwt_secret_file", "jwt_public_key_file"),
+        lambda named, secret, public: _suit(named, is_secret=bool(secret or not public)),
+        "hs256 with jwt_secret_file, some of rs256, es256, eddsa with jwt_public_key_file",
     ),
     Agreement(
         ("tls_cert_file", "tls_key_file"),

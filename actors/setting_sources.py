@@ -35,7 +35,8 @@ def load(
     `flags` are by setting name, None where not given. An empty variable counts as not set.
     `config_text` stands in for what `config_file` holds. A variable with our prefix that is no
     setting is a warning; a TOML key that is none is an error. Raises SettingsInvalid with the
-    problems of all sources at once. Looks whether the TLS files are there.
+    problems of all sources at once. Looks whether the TLS files and those of
+    token keys are there.
     """
     problems: list[Problem | str] = []
     file = f"file {config_file or 'given as text'}"
@@ -51,7 +52,7 @@ def load(
         given[name] = next(pair for pair in candidates if pair[0] is not None)
     values: dict[str, Any] = {name: row.read(given[name][0]) for name, row in TABLE.items()}
     problems += check(values, given)
-    for name in ("tls_cert_file", "tls_key_file"):
+    for name in ("tls_cert_file", "tls_key_file", "jwt_secret_file", "jwt_public_key_file"):
         path = values[name]
         if TABLE[name].accepts(path) and path and not _is_file(path):
             problems.append(Problem(name, *given[name], "a file that exists"))

@@ -15,9 +15,10 @@ from actors.setting_rules import DEFAULT, Group, Problem, Row, Rule
 
 
 class AuthMode(StrEnum):
-    """Who vouches for a `userId`. In `anonymous` nobody does."""
+    """Who vouches for a `userId`. In `anonymous` nobody does, in `jwt` whoever signs tokens."""
 
     ANONYMOUS = "anonymous"
+    JWT = "jwt"
 
 
 class Durability(StrEnum):
@@ -60,6 +61,8 @@ _HOST: Final = r"\*|[^\s/,@]+"
 _HOSTS: Final = "a list such as a.example, b.example:8080, or *"
 _NETWORK: Final = r"[0-9a-f.:]+(/[0-9]{1,3})?"
 _PATH: Final = r"[^\x00-\x1f\x7f]{0,4096}"
+_CLAIM: Final = r"[^\x00-\x1f\x7f]{0,1024}"
+_CLAIM_EXPECTED: Final = "a text of at most 1024 characters"
 _DAY_S: Final = 86_400
 _MIB: Final = 1_048_576
 # Short, so that a setting stays a row: the headings of `Group`.
@@ -100,8 +103,24 @@ class Settings:
     pace_ms: Annotated[float, Rule(_L, "a busy server reads at most so much later, and more at "
         "once; 0 is never", 0, 20)] = 2
 
-    auth: Annotated[AuthMode, Rule(_I, "who vouches for a userId; anonymous: nobody",
-        expected="anonymous (this build has no jwt yet)")] = AuthMode.ANONYMOUS
+    auth: Annotated[AuthMode, Rule(_I, "who vouches for a userId; anonymous: nobody; jwt: a signed "
+        "token")] = AuthMode.ANONYMOUS
+    jwt_secret_file: Annotated[str, Rule(_I, "secret of HS256: the file's bytes less one newline "
+        "at its end", pattern=_PATH, expected="a file")] = ""
+    jwt_public_key_file: Annotated[str, Rule(_I, "public key (PEM) or keys (JWKS) of RS256, ES256, "
+        "EdDSA; read again when it changes", pattern=_PATH, expected="a file")] = ""
+    jwt_algorithms: Annotated[tuple[str, ...], Rule(_I, "of those that go with the keys, only "
+        "these", pattern="hs256|rs256|es256|eddsa", expected="a list of HS256, RS256, ES256, "
+        "EdDSA")] = ()
+    jwt_audience: Annotated[str, Rule(_I, "what a token's aud must be, or have in its list; "
+        "unset: no token may have one", pattern=_CLAIM, expected=_CLAIM_EXPECTED)] = ""
+    jwt_issuer: Annotated[str, Rule(_I, "what a token's iss must be",
+        pattern=_CLAIM, expected=_CLAIM_EXPECTED)] = ""
+    jwt_leeway_s: Annotated[float, Rule(_I, "a token's times may be off by so much", 0, 5)] = 0
+    auth_timeout_s: Annotated[float, Rule(_I, "in jwt mode, a connection that is not authenticated "
+        "by then is closed with 4401", 0.01, 300)] = 5
+    unauthenticated_max: Annotated[int, Rule(_I, "in jwt mode, connections that are not "
+        "authenticated; beyond: HTTP 503; 0 is no limit", 0, 10_000_000)] = 10_000
     allow_anonymous: Annotated[bool, Rule(_I, "in anonymous mode, listen on more than loopback: "
         "whoever reaches the port may call himself anybody")] = False
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "

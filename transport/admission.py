@@ -21,10 +21,13 @@ _HOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The handshake is answered with `status` and the plain `text`, and with when to come back."""
+    """The handshake is answered with `status` and the plain `text`; with 401 goes a `challenge`,
+    with 429 maybe when to come back.
+    """
 
     status: HTTPStatus
     text: str
+    challenge: str | None = None
     retry_after_s: int | None = None
 
 

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
@@ -25,19 +25,24 @@ from actors.faults import explained
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports, Recordings
 from actors.recordings import FOLDER_NAME, FolderRecordings
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox
-from actors.settings import Durability, Settings
+from actors.settings import AuthMode, Durability, Settings
 from actors.stores.keeper import Keeper
 from actors.stores.port import Opened, StoreFault
 from actors.stores.sqlite import SqliteStore
+from transport.authentication import Authentication
 from transport.clock import LoopClock
 from transport.data_dir import DataDir, DataDirUnusable
 from transport.door import Door
 from transport.encoding import WireEncoder
 from transport.host import Host
+from transport.identified import IdentifiedSession
+from transport.identity import Identity, Verify
+from transport.key_file import KeyFile, KeyFileUnusable
 from transport.link import Link
 from transport.log import StructuredLog
 from transport.log_users import LogUsers
@@ -47,6 +52,9 @@ from transport.server import Server
 from transport.session import Session
 from transport.shares import Shares
 from transport.wire import dumps
+
+if TYPE_CHECKING:
+    from transport.auth_keys import KeySet
 
 SOCKET_ID_BYTES: Final = 9
 """12 characters of URL-safe base64: 72 random bits."""
@@ -91,7 +99,8 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
 class Application:
     """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept;
     `recordings` makes what keeps recordings of rooms, None where none are made. `new_name` gives a
-    URL-safe text of so many random bytes. `sleep` blocks the thread; None: never.
+    URL-safe text of so many random bytes. `sleep` blocks the thread; None: never. `verify` says
+    whose a token is; None where nobody is asked who he is.
     """
 
     def __init__(
@@ -105,6 +114,7 @@ class Application:
         new_name: Callable[[int], str] = secrets.token_urlsafe,
         recordings: Callable[[PrometheusMetrics], Recordings] | None = None,
         sleep: Callable[[float], object] | None = None,
+        verify: Verify | None = None,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
@@ -147,11 +157,23 @@ class Application:
             Shares(settings, clock),
         )
 
-        def new_session(link: Link) -> Session:
-            return Session(host, link, SocketId(new_name(SOCKET_ID_BYTES)))
+        authentication = None if verify is None else Authentication(settings, clock, verify)
+
+        def new_session(link: Link, identity: Identity) -> Session:
+            socket_id = SocketId(new_name(SOCKET_ID_BYTES))
+            if authentication is None:
+                return Session(host, link, socket_id)
+            return IdentifiedSession(host, link, socket_id, authentication, identity)
 
         self.door: Final = Door(
-            settings, clock, log, new_session, self.metrics.exposition, self._store_trouble, sleep
+            settings,
+            clock,
+            log,
+            new_session,
+            self.metrics.exposition,
+            self._store_trouble,
+            sleep,
+            authentication,
         )
         self.server: Final = Server(settings, self.door)
         self.metrics.watch(
@@ -203,9 +225,13 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
     keeper: Keeper | None = None
     try:
+        token_keys = _token_keys(settings, log)
+        verify = None if token_keys is None else _verifier(settings, token_keys)
+        if token_keys is not None:
+            loop.add_signal_handler(signal.SIGHUP, token_keys.reload)
         if settings.durability is Durability.MEMORY:
             keys = derived(secrets.token_bytes(32))
-            app = Application(settings, log, clock, keys, version, sleep=time.sleep)
+            app = Application(settings, log, clock, keys, version, sleep=time.sleep, verify=verify)
         else:
             data.lock()
             keys = data.keys()
@@ -224,8 +250,9 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                     data.path / FOLDER_NAME, settings, clock, log, metrics
                 ),
                 sleep=time.sleep,
+                verify=verify,
             )
-            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
+            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log, token_keys)
             app.keys = data.keys(make=False)  # they may have been rotated since
         log_users.use_key(app.keys.pseudonym)
         app.metrics.watch_log(lambda: log.dropped_total)
@@ -233,7 +260,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
         await app.server.listen(ACCEPTS_PER_ROUND)
-    except (DataDirUnusable, StoreFault) as error:
+    except (DataDirUnusable, KeyFileUnusable, StoreFault) as error:
         return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:
         return _not_started(
@@ -297,8 +324,31 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
     return 1
 
 
-def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
+def _token_keys(settings: Settings, log: Log) -> "KeyFile[KeySet] | None":
+    """What tokens are verified with; None where none are. Raises KeyFileUnusable."""
+    if settings.auth is AuthMode.ANONYMOUS:
+        return None
+    from transport import auth_keys  # noqa: PLC0415  # cryptography, of which others have no need
+
+    path, is_secret = settings.jwt_secret_file, bool(settings.jwt_secret_file)
+    parse = auth_keys.of_secret if is_secret else auth_keys.of_public
+    allowed = auth_keys.spelled(settings.jwt_algorithms)
+    file = path or settings.jwt_public_key_file
+    return KeyFile(file, lambda content: parse(content, allowed), log, is_secret=is_secret)
+
+
+def _verifier(settings: Settings, keys: "KeyFile[KeySet]") -> Verify:
+    from transport.auth import TokenVerifier  # noqa: PLC0415  # as above
+
+    return TokenVerifier(settings, keys.keys, ANONYMOUS_GRANTS).verify
+
+
+def _reload_keys(
+    app: Application, data: DataDir, log: Log, token_keys: "KeyFile[KeySet] | None"
+) -> None:
     """On SIGHUP: somebody rotated them."""
+    if token_keys is not None:
+        token_keys.reload()
     try:
         app.keys = data.keys(make=False)
     except DataDirUnusable as error:

@@ -72,5 +72,5 @@ class Arrivals:
         return Rejected(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too many handshakes from this address",
-            ceil(bucket.wait_ms() / 1000),
+            retry_after_s=ceil(bucket.wait_ms() / 1000),
         )

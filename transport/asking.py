@@ -6,7 +6,7 @@ Makes values only; the session decides when, and sends.
 from typing import assert_never
 
 from actors import messages as m
-from actors.errors import NotInRoom, ResumeExpired
+from actors.errors import Forbidden, NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
 from actors.permissions import Permission, grant_for
 from actors.privacy import Privacy, shown_user_id
@@ -16,6 +16,7 @@ from actors.tokens import ResumeClaims, mint, verify
 from actors.values import value
 from transport import requests as r
 from transport.host import Host
+from transport.identity import Identity
 from transport.link import Link
 from transport.seat import Seat, Sitter
 
@@ -28,6 +29,15 @@ class Pending:
 
     seat: Seat | None
     number: int | None
+
+
+def person_of(identity: Identity, request: r.JoinRoom, socket_id: SocketId) -> str:
+    """Who sits down. Raises Forbidden where somebody vouches, and for another."""
+    if identity.user_id is None:
+        return request.user_id or f"guest-{socket_id}"
+    if request.user_id not in (None, identity.user_id):
+        raise Forbidden("userId: expected none, or the sub of the token")
+    return identity.user_id
 
 
 def new_seat(
@@ -100,10 +110,13 @@ def rejoin_message(host: Host, seat: Seat) -> m.Join:
     return join_message(host, seat, request)
 
 
-def verified_claims(host: Host, request: r.ResumeRoom) -> ResumeClaims:
-    """What the token says. Raises ResumeExpired where it is forged or another room's."""
+def verified_claims(host: Host, identity: Identity, request: r.ResumeRoom) -> ResumeClaims:
+    """What the token says. Raises ResumeExpired where it is forged, another room's, or another
+    user's than who came.
+    """
     claims = verify(host.keys, request.token)
-    if claims is None or claims.room_id != request.room_id:
+    is_own = claims is not None and identity.user_id in (None, claims.person)
+    if claims is None or claims.room_id != request.room_id or not is_own:
         host.metrics.resume_ended("expired")
         raise ResumeExpired("the token is not one of this room")
     return claims

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from actors.setting_rules import Group, Row
 from actors.setting_sources import Loaded, load, nearest
 from actors.settings import TABLE, SettingsInvalid
+from transport import cli_token
 
 _FAILED: Final = 1
 _MISTAKE: Final = 2
@@ -27,6 +28,7 @@ vaultmeet serve --port 0        on a free port, which the log names
 vaultmeet serve --help          every setting
 vaultmeet check-config --config FILE
 vaultmeet rotate-keys           sign resume tokens with a new key from now on
+vaultmeet token --sub ann       a token for development, where auth is jwt
 """
 _SOURCES: Final = """\
 Every setting has one name: the flag --room-idle-s is VAULTMEET_ROOM_IDLE_S in the environment and
@@ -119,6 +121,14 @@ def _parser() -> argparse.ArgumentParser:
             usage=f"vaultmeet {name} [--config FILE] [settings]",
         )
         _add_settings(command)
+    token = commands.add_parser(
+        "token",
+        help=cli_token.ABOUT,
+        description=f"{cli_token.ABOUT[0].upper()}{cli_token.ABOUT[1:]}.",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    cli_token.add_arguments(token)
     about = "sign resume tokens with a new key; those signed before stay good"
     rotate = commands.add_parser(
         "rotate-keys",
@@ -213,6 +223,13 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.command == "check-config":
         _complain("\n".join(loaded.warnings))
         sys.stdout.write(_table(loaded))
+        return 0
+    if chosen.command == "token":
+        try:
+            sys.stdout.write(f"{cli_token.token(chosen, loaded.settings)}\n")
+        except cli_token.TokenRefused as refused:
+            _complain(str(refused))
+            return _FAILED
         return 0
     from transport import app  # noqa: PLC0415  # the server and all its libraries
 

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from actors.ports import Cancellable
 
 
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 class LoopClock:
     """The Clock port on a running loop."""
 
@@ -14,7 +19,7 @@ class LoopClock:
         self._loop = loop
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     # Not loop.time(): that is the time at which the loop last woke, in whole milliseconds.
     monotonic_s = staticmethod(time.monotonic)

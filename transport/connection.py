@@ -214,12 +214,12 @@ class Connection(asyncio.Protocol):
         protocol, transport = self._protocol, cast(asyncio.Transport, self._transport)
         assert isinstance(protocol, ServerProtocol)
         secure = transport.get_extra_info("ssl_object") is not None
-        if handshake.answer(protocol, request, self._door, self, secure):
+        if identity := handshake.answer(protocol, request, self._door, self, secure):
             self._phase = Phase.OPEN
             outbox, self.form = cast(Outbox, self._outbox), handshake.form_of(protocol)
             self.offer, self.offer_moves = outbox.offer, outbox.offer_moves
             self._protocol = None
-            self.session = self._door.welcome(self)
+            self.session = self._door.welcome(self, identity)
             # One write, since each costs as much as all that is made of a handshake's headers.
             outbox.put(b"".join([*protocol.data_to_send(), self.session.greet()]))
 

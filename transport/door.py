@@ -4,15 +4,17 @@ Owns the connections and the waits on them. Knows connections by the few methods
 `Guest`, so that the connection can know the door and not the other way round.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from actors.ports import Clock, Log
 from actors.settings import Settings
-from transport.admission import Admission
+from transport.admission import Admission, Rejected
 from transport.arrivals import Arrivals
+from transport.authentication import Authentication
 from transport.deadlines import Deadlines
 from transport.http import HttpResponse, Readiness, respond
+from transport.identity import ANONYMOUS, Identity
 from transport.link import CloseCode, Link
 from transport.pacer import Pacer
 from transport.session import Session
@@ -41,7 +43,8 @@ class Guest(Link, Protocol):
 class Door:
     """`new_session` makes the session of an open connection; `metrics` is the scrape's text;
     `store` says what is the matter with the store and whether joins wait for it; `sleep` blocks
-    the thread, for whoever may (pacer.py).
+    the thread, for whoever may (pacer.py); `authentication` is None where nobody is asked who he
+    is.
     """
 
     def __init__(
@@ -49,10 +52,11 @@ class Door:
         settings: Settings,
         clock: Clock,
         log: Log,
-        new_session: Callable[[Link], Session],
+        new_session: Callable[[Link, Identity], Session],
         metrics: Callable[[], tuple[bytes, str]],
         store: Callable[[], tuple[str | None, bool]] = lambda: (None, False),
         sleep: Callable[[float], object] | None = None,
+        authentication: Authentication | None = None,
     ) -> None:
         self.settings: Final = settings
         self.clock: Final = clock
@@ -67,6 +71,7 @@ class Door:
         self._new_session: Final = new_session
         self._metrics: Final = metrics
         self._store: Final = store
+        self._authentication: Final = authentication
         self._handshakes = Deadlines[Guest](clock, settings.handshake_timeout_s, self._shut_out)
         # Pings go out a little early and their answers are looked for a little late, in groups;
         # together never later than heartbeat_s + heartbeat_timeout_s.
@@ -85,12 +90,18 @@ class Door:
         self.arrivals.wait_for(guest)
         self._handshakes.add(guest)
 
-    def welcome(self, guest: Guest) -> Session:
+    def identify(self, authorization: Sequence[str]) -> Identity | Rejected:
+        """Who comes with such headers."""
+        if self._authentication is None:
+            return ANONYMOUS
+        return self._authentication.admit(authorization)
+
+    def welcome(self, guest: Guest, identity: Identity) -> Session:
         """The handshake is done."""
         self.arrivals.done(guest)
         self.admission.opened(guest.address)
         self._pings.add(guest)
-        return self._new_session(guest)
+        return self._new_session(guest, identity)
 
     def closing(self, guest: Guest) -> None:
         """A close was sent; the peer has `close_timeout_s` to read it."""
@@ -121,6 +132,8 @@ class Door:
         """Cut off whoever is still there."""
         for waits in (self._handshakes, self._pings, self._pongs, self._closings):
             waits.stop()
+        if self._authentication is not None:
+            self._authentication.stop()
         for guest in list(self.guests):
             guest.abort()
 

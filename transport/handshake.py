@@ -19,8 +19,10 @@ from websockets.typing import Subprotocol
 
 from actors.encoder import Form
 from actors.settings import Settings
+from transport.admission import Rejected
 from transport.door import Door, Guest
 from transport.http import HttpResponse
+from transport.identity import Identity
 
 PATH: Final = "/ws"
 SUBPROTOCOLS: Final = {
@@ -101,32 +103,42 @@ class Preamble:
 
 def answer(
     protocol: ServerProtocol, request: Request, door: Door, guest: Guest, secure: bool
-) -> bool:
-    """Leave the answer in `protocol`. True when the WebSocket is open now; `guest` then counts for
-    the address of its client, which is the peer's unless that is a trusted proxy.
+) -> Identity | None:
+    """Leave the answer in `protocol`. Who came, when the WebSocket is open now; else None. `guest`
+    then counts for the address of its client, the peer's unless that is a trusted proxy.
     """
     try:
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
     except MultipleValuesError:  # a proxy may have gone by the other one (RFC 9112, 3.2)
         _send(protocol, protocol.reject(400, "Host, Origin: expected one\n"), door)
-        return False
+        return None
     if request.path.partition("?")[0] != PATH:
         protocol.send_response(_plain(door.respond(request.method, request.path)))
-        return False
+        return None
     forwarded = request.headers.get_all("X-Forwarded-For")
     address = guest.address = door.arrivals.address_of(guest.address, forwarded)
-    rejected = door.arrivals.judge(address) or door.admission.judge(host, origin, address, secure)
-    if rejected is not None:
-        status = int(rejected.status)
-        door.log.info("handshake_refused", status=status, reason=rejected.text)
-        response = protocol.reject(status, rejected.text + "\n")
-        if rejected.retry_after_s is not None:
-            response.headers["Retry-After"] = str(rejected.retry_after_s)
-        _send(protocol, response, door)
-        return False
+    admitted = (
+        door.arrivals.judge(address)
+        or door.admission.judge(host, origin, address, secure)
+        or door.identify(request.headers.get_all("Authorization"))
+    )
+    if isinstance(admitted, Rejected):
+        _reject(protocol, admitted, door)
+        return None
     response = protocol.accept(request)
     _send(protocol, response, door)
-    return response.status_code == 101
+    return admitted if response.status_code == 101 else None
+
+
+def _reject(protocol: ServerProtocol, rejected: Rejected, door: Door) -> None:
+    status = int(rejected.status)
+    door.log.info("handshake_refused", status=status, reason=rejected.text)
+    response = protocol.reject(status, rejected.text + "\n")
+    if rejected.challenge is not None:
+        response.headers["WWW-Authenticate"] = rejected.challenge
+    if rejected.retry_after_s is not None:
+        response.headers["Retry-After"] = str(rejected.retry_after_s)
+    _send(protocol, response, door)
 
 
 def _send(protocol: ServerProtocol, response: Response, door: Door) -> None:

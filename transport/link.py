@@ -20,6 +20,7 @@ class CloseCode(IntEnum):
     INTERNAL = 1011
     RESTART = 1012
     TRY_LATER = 1013
+    UNAUTHENTICATED = 4401
     KICKED = 4503
     REPLACED = 4509
 

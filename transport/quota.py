@@ -10,6 +10,7 @@ from typing import Final
 from actors.tokens import verify
 from transport import requests as r
 from transport.host import Host
+from transport.identity import NOBODY, Identity
 from transport.limits import Kind
 from transport.seat import Seat
 from transport.shares import RoomHold
@@ -25,22 +26,26 @@ _KINDS: Final[dict[type[r.Request], Kind]] = {
 
 
 def admit(
-    host: Host, throttle: Throttle, person_of: Callable[[r.JoinRoom], str], request: r.Request
+    host: Host,
+    throttle: Throttle,
+    identity: Identity,
+    person_of: Callable[[r.JoinRoom], str],
+    request: r.Request,
 ) -> float:
     """For so many seconds the request is to be held back, 0 mostly. Raises RateLimited.
 
     A connection counts for the user of its newest join or resume. A token that is not good counts
-    for nobody; its resume is still one of the connection.
+    for nobody, nor does who has yet to say who he is; the request is still one of the connection.
     """
     kind = _KINDS.get(type(request))
     if kind is None:
         return 0.0
-    if host.shares.limits_users:
+    if host.shares.limits_users and identity is not NOBODY:
         if isinstance(request, r.JoinRoom):
             throttle.speak_for(host.shares, person_of(request))
         elif isinstance(request, r.ResumeRoom):
             claims = verify(host.keys, request.token)
-            if claims is not None:
+            if claims is not None and identity.user_id in (None, claims.person):
                 lingers = host.roster.has(claims.room_id, claims.socket_id)
                 throttle.speak_for(host.shares, claims.person, in_place_of_one=lingers)
     return throttle.admit(kind, host.clock.monotonic_s())

@@ -117,7 +117,7 @@ class Session(SessionParts):
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
-        self._host.log.error("session_failed", socket_id=self.socket_id, error=explained(error))
+        self._host.log.error("session_failed", **self._named(), error=explained(error))
         link = self._link
         self.lost()
         if link is not None:
@@ -153,14 +153,17 @@ class Session(SessionParts):
             self._memory.settle(number, REPEAT)
             if "timestamp" in fields:
                 at = fields["timestamp"]
-                self._host.log.debug("request_timed", socket_id=self.socket_id, clientTime=at)
-            late_s = max(late_s, quota.admit(self._host, self._throttle, self.person_of, request))
+                self._host.log.debug("request_timed", **self._named(), clientTime=at)
+            late_s = max(late_s, self._admit(request))
             if late_s:
                 self._hold_back(request, number, late_s)
             else:
                 self._dispatch(request, number)
         except Refusal as refusal:
             self._decline(refusal, number)
+
+    def _admit(self, request: r.Request) -> float:
+        return quota.admit(self._host, self._throttle, self.identity, self.person_of, request)
 
     def _hold_back(self, request: r.Request, number: int | None, late_s: float) -> None:
         """It came too early: it is under way, and what comes after it waits, until its time."""
@@ -206,13 +209,12 @@ class Session(SessionParts):
                 self._ask(request, number)
 
     def person_of(self, request: r.JoinRoom) -> str:
-        """Whom the client says it is."""
-        return request.user_id or f"guest-{self.socket_id}"
+        """Whom the client speaks for. Raises Forbidden where it may not."""
+        return asking.person_of(self.identity, request, self.socket_id)
 
     def _join(self, request: r.JoinRoom, number: int | None) -> None:
-        seat = self.seat
+        seat, person = self.seat, self.person_of(request)
         if seat is None or seat.room_id != request.room_id:
-            person = self.person_of(request)
             room_id, privacy = request.room_id, request.privacy
             seat = asking.new_seat(
                 self._host, self, self._link, room_id, self.socket_id, person, privacy
@@ -223,7 +225,7 @@ class Session(SessionParts):
     def _resume(self, request: r.ResumeRoom, number: int | None) -> None:
         if self.seat is not None:
             raise BadMessage("type", "no resume on a connection that sits in a room")
-        claims = asking.verified_claims(self._host, request)
+        claims = asking.verified_claims(self._host, self.identity, request)
         seat = asking.seat_of(self._host, self, self._link, claims)
         seat.hold = quota.hold_again(self._host, seat)
         self._post(seat, asking.resume_message(self._host, seat, claims, request), number)

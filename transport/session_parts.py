@@ -12,6 +12,7 @@ from actors.ids import SocketId
 from actors.room_state import LeaveReason
 from transport import asking, encoding
 from transport.host import Host
+from transport.identity import ANONYMOUS
 from transport.link import CloseCode, Link
 from transport.moves import MoveGate
 from transport.seat import Seat
@@ -24,13 +25,14 @@ class SessionParts:
 
     __slots__ = (
         "_backlog", "_host", "_link", "_memory", "_moves", "_owes_proof", "_pending", "_serial",
-        "_throttle", "congested", "heard", "seat", "socket_id",
+        "_throttle", "congested", "heard", "identity", "seat", "socket_id",
     )  # fmt: skip
 
     def __init__(self, host: Host, link: Link, socket_id: SocketId) -> None:
         self._host: Final = host
         self._link: Link | None = link
         self.socket_id = socket_id
+        self.identity = ANONYMOUS
         self.seat: Seat | None = None
         self.heard = False
         self.congested = False
@@ -101,6 +103,12 @@ class SessionParts:
         if self._end() and seat is not None:
             seat.mailbox.tell(m.Lost(seat))
 
+    def _named(self) -> dict[str, str]:
+        """What the log calls it; the user as its room sees it, for it may hide."""
+        if self.seat is None:
+            return {"socket_id": self.socket_id}
+        return {"socket_id": self.socket_id, "user_id": self.seat.user_id}
+
     def _send(self, kind: str, number: int | None, **fields: object) -> None:
         if self._link is not None:
             self._link.send(encoding.message(kind, number, **fields))
@@ -109,7 +117,7 @@ class SessionParts:
         host = self._host
         host.metrics.error_sent(refusal.code)
         code, reason = refusal.code, refusal.message
-        host.log.debug("request_refused", socket_id=self.socket_id, error=code, reason=reason)
+        host.log.debug("request_refused", **self._named(), error=code, reason=reason)
         if self._link is not None:
             self._link.send(encoding.error(refusal, number))
             if isinstance(refusal, BadMessage | RateLimited):
@@ -117,7 +125,7 @@ class SessionParts:
 
     def _offend(self, now_s: float) -> None:
         if self._throttle.offend(now_s):
-            self._host.log.warn("client_misbehaved", socket_id=self.socket_id)
+            self._host.log.warn("client_misbehaved", **self._named())
             link = self._link
             self.lost()
             if link is not None:

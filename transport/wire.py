@@ -23,6 +23,7 @@ from actors.ids import (
 )
 from actors.privacy import Privacy
 from actors.tokens import TOKEN_CHARS_MAX
+from transport.identity import JWT_CHARS_MAX
 from transport.requests import (
     Authenticate,
     CheckPermission,
@@ -48,7 +49,6 @@ EVENT_CHARS_MAX: Final = 64
 COORDINATE_MAX: Final = 1e9
 EXPECTED_PLAYERS_MAX: Final = 16_384
 INTEGER_MAX: Final = 2**53 - 1
-TOKEN_EXPECTED: Final = f"a string of 1-{TOKEN_CHARS_MAX} characters"
 
 _RFC3339: Final = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)"
@@ -161,7 +161,7 @@ def _check_shape(fields: Fields) -> None:
 
 
 def _parse_authenticate(fields: Fields) -> Authenticate:
-    return Authenticate(_token(fields, "token"))
+    return Authenticate(_token(fields, "token", JWT_CHARS_MAX))
 
 
 def _parse_check(fields: Fields) -> CheckPermission:
@@ -247,7 +247,9 @@ def _parse_resume(fields: Fields) -> ResumeRoom:
     version = _integer(fields, "version")
     assert epoch is not None
     assert version is not None
-    return ResumeRoom(_room_id(fields), _token(fields, "resumeToken"), epoch, version)
+    return ResumeRoom(
+        _room_id(fields), _token(fields, "resumeToken", TOKEN_CHARS_MAX), epoch, version
+    )
 
 
 def _parse_leave(fields: Fields) -> LeaveRoom:
@@ -294,10 +296,10 @@ def _name(fields: Fields, name: str) -> str | None:
     return parsed
 
 
-def _token(fields: Fields, name: str) -> str:
+def _token(fields: Fields, name: str, chars_max: int) -> str:
     value = fields.get(name)
-    if type(value) is not str or not 0 < len(value) <= TOKEN_CHARS_MAX:
-        raise BadMessage(name, TOKEN_EXPECTED)
+    if type(value) is not str or not 0 < len(value) <= chars_max:
+        raise BadMessage(name, f"a string of 1-{chars_max} characters")
     return value
 
 

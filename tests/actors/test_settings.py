@@ -37,6 +37,8 @@ def problems(
         ("host", "127.0.0.1"),
         ("port", 8765),
         ("auth", "anonymous"),
+        ("jwt_leeway_s", 0),
+        ("auth_timeout_s", 5),
         ("allow_anonymous", False),
         ("allowed_origins", ()),
         ("allowed_hosts", ()),
@@ -197,20 +199,62 @@ def test_a_host_that_others_may_reach_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-def test_jwt_is_refused_since_this_build_has_none() -> None:
-    """It must not fall back to letting everybody in."""
-    (problem,) = problems({"auth": "jwt"})
-    assert problem == (
-        "auth: given 'jwt', expected anonymous (this build has no jwt yet) (flag --auth)"
-    )
+@pytest.mark.rule("T1.18")
+@pytest.mark.parametrize(
+    ("flags", "blamed", "expected"),
+    [
+        ({"auth": "jwt"}, "auth", "expected either jwt_secret_file or jwt_public_key_file"),
+        (
+            {"auth": "jwt", "jwt_secret_file": __file__, "jwt_public_key_file": __file__},
+            "auth",
+            "expected either jwt_secret_file or jwt_public_key_file",
+        ),
+        ({"jwt_secret_file": __file__}, "auth", "expected jwt, as there is a jwt_secret_file"),
+        ({"jwt_public_key_file": __file__}, "auth", "expected jwt, as there is a jwt_secret_file"),
+        (
+            {"auth": "jwt", "jwt_secret_file": __file__, "jwt_algorithms": "HS256,RS256"},
+            "jwt_algorithms",
+            "expected hs256 with jwt_secret_file",
+        ),
+        (
+            {"auth": "jwt", "jwt_public_key_file": __file__, "jwt_algorithms": "HS256"},
+            "jwt_algorithms",
+            "some of rs256, es256, eddsa with jwt_public_key_file",
+        ),
+    ],
+)
+def test_jwt_needs_one_kind_of_key_and_its_algorithms(
+    flags: dict[str, str | bool | None], blamed: str, expected: str
+) -> None:
+    """It must not fall back to letting everybody in, nor to another kind of key."""
+    (problem,) = problems(flags)
+    assert problem.startswith(f"{blamed}: given ")
+    assert expected in problem
 
 
-@pytest.mark.parametrize("name", ["tls_cert_file", "tls_key_file"])
+@pytest.mark.rule("T1.18")
+@pytest.mark.parametrize("name", ["none", "None", "NONE", "HS512", "RS512", "PS256", "ES256K", "*"])
+def test_an_algorithm_that_is_none_of_ours_cannot_be_asked_for(name: str) -> None:
+    """`none` above all."""
+    (problem,) = problems({"auth": "jwt", "jwt_secret_file": __file__, "jwt_algorithms": name})
+    assert "expected a list of HS256, RS256, ES256, EdDSA" in problem
+
+
+def test_in_jwt_mode_a_server_may_listen_anywhere() -> None:
+    """Whoever comes must say who he is."""
+    flags = {"auth": "jwt", "jwt_secret_file": __file__, "host": "10.0.0.1"}
+    assert from_flags(**flags).host == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "name", ["tls_cert_file", "tls_key_file", "jwt_secret_file", "jwt_public_key_file"]
+)
 @pytest.mark.parametrize("path", ["/none/such.pem", "/", "x" * 4000])
 def test_a_tls_file_that_is_not_there_is_refused(name: str, path: str) -> None:
     """At start, and not at the first handshake."""
-    both = {"tls_cert_file": __file__, "tls_key_file": __file__} | {name: path}
-    (problem,) = problems({**both})
+    both = {"tls_cert_file": __file__, "tls_key_file": __file__} if name.startswith("tls") else {}
+    jwt = {"auth": "jwt"} if name.startswith("jwt") else {}
+    (problem,) = problems({**both, **jwt, name: path})
     assert problem.startswith(f"{name}: given ")
     assert "a file that exists" in problem
 

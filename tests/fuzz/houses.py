@@ -21,6 +21,7 @@ from tests.transport.stage import EMPTY
 from transport.connection import Connection
 from transport.door import Door
 from transport.host import Host
+from transport.identity import Identity
 from transport.link import Link
 from transport.phase import Phase
 from transport.roster import SessionRoster
@@ -111,7 +112,8 @@ class House:
         self.connection = Connection(self.door)
         self.wire.connect(self.connection)
 
-    def _session(self, link: Link) -> Session:
+    def _session(self, link: Link, identity: Identity) -> Session:
+        del identity
         if not self.real:
             self.scripted = ScriptedSession(link)
             return cast(Session, self.scripted)

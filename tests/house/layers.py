@@ -72,6 +72,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "transport.admission",
         "transport.arrivals",
+        "transport.auth",
+        "transport.auth_keys",
+        "transport.bearer",
         "transport.clock",
         "transport.compact",
         "transport.data_dir",
@@ -80,6 +83,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.fading",
         "transport.forwarding",
         "transport.http",
+        "transport.identity",
+        "transport.key_file",
         "transport.limits",
         "transport.pacer",
         "transport.requests",
@@ -92,7 +97,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # One client's life, and what is told about it.
     (
         "transport.asking",
+        "transport.authentication",
         "transport.host",
+        "transport.identified",
         "transport.link",
         "transport.log",
         "transport.log_users",
@@ -110,11 +117,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The door.
     ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
     # Where everything is put together.
-    ("transport.app", "transport.cli"),
+    ("transport.app", "transport.cli", "transport.cli_token"),
 )
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
 HOMES: dict[str, frozenset[str]] = {
+    "jwt": frozenset({"transport.auth", "transport.auth_keys"}),
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),
     "pykka": frozenset(
@@ -196,7 +204,9 @@ PURE: dict[str, frozenset[str]] = {
     "actors.tokens": frozenset(),
     "actors.turn": frozenset(),
     "transport.admission": frozenset({"http"}),
+    "transport.bearer": frozenset(),
     "transport.forwarding": frozenset(),
+    "transport.identity": frozenset(),
     "transport.limits": frozenset(),
     "transport.log_users": frozenset(),
     "transport.requests": frozenset(),

@@ -31,7 +31,8 @@ _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])? *>= *([0-9.]
 
 def number(text: str) -> tuple[int, ...]:
     """A version as numbers, as far as it is made of them: `2.10.1` is above `2.9`."""
-    return tuple(int(part) for part in re.findall(r"\d+", text.split("+", maxsplit=1)[0])[:3])
+    parts = [int(part) for part in re.findall(r"\d+", text.split("+", maxsplit=1)[0])[:3]]
+    return tuple(parts + [0] * (3 - len(parts)))
 
 
 def minima(text: str) -> dict[str, str]:

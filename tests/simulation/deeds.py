@@ -48,6 +48,8 @@ async def do(world: World, step: Step) -> str:
         _come_back_late(person, step)
     elif kind == "forge":
         _forge(person, step)
+    elif kind == "steal":
+        _steal(person, step)
     elif kind == "come back" or not person.is_connected:
         return _come_back(person, step)
     elif person.mirror.seat is Seat.OUT and step.dice % 3 and not person.replies.due():
@@ -112,6 +114,29 @@ def _forge(person: Person, step: Step) -> None:
             version=0,
         )
     )
+
+
+def _steal(person: Person, step: Step) -> None:
+    """Somebody else's newest token, over a new connection: who steals it is known, too."""
+    others = [each for each in person.world.people if each is not person and each.tokens]
+    if not others or person.papers.user is None:  # where anybody may be anybody it would do
+        return
+    token = step.rng().choice(others).tokens[-1]
+    person.connect(
+        lambda: person.ask(
+            "resumeRoomGameSpace",
+            lie={"resumeToken": "stolen"},
+            roomId=token.room_id,
+            resumeToken=token.text,
+            epoch=0,
+            version=0,
+        )
+    )
+
+
+def _impersonate(person: Person, step: Step) -> None:
+    names = [each.name for each in person.world.people if each is not person]
+    person.papers.impersonate(f"user-{step.rng().choice(names)}")
 
 
 def _flood(person: Person, step: Step) -> None:
@@ -223,6 +248,8 @@ _DEEDS: Final[dict[str, Callable[[Person, Step], object]]] = {
     "validate": _validate,
     "lie": _lie,
     "ping": lambda person, step: person.ask("ping", t=step.dice),
+    "renew": lambda person, step: person.papers.renew(),
+    "impersonate": _impersonate,
     "permission": lambda person, step: person.ask("checkRoomPermission", roomId="a"),
     "garbage": _garbage,
     "again": lambda person, step: person.ask_again(),
@@ -258,6 +285,7 @@ async def _clock(world: World, step: Step) -> None:
     if world.settings.durability is Durability.MEMORY:
         jump_ms = abs(jump_ms)  # epochs are the clock's where nothing is stored
     world.machine.wall.ahead_ms += jump_ms
+    world.machine.wall.jumps += 1
 
 
 async def _freeze(world: World, step: Step) -> None:

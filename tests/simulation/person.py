@@ -18,6 +18,7 @@ from tests.acceptance.mirror import Mirror, Seat, Violation
 from tests.simulation import promises
 from tests.simulation.declared import declared
 from tests.simulation.network import LINK, Conditions
+from tests.simulation.papers import Papers
 from tests.simulation.process import HOST, PORT
 from tests.simulation.replies import GARBAGE, Asked, Replies, is_answer
 from tests.simulation.websocket import ClientSocket, some_form
@@ -62,6 +63,7 @@ class Person:
         self.socket: ClientSocket | None = None
         self.replies = Replies()
         self.conditions: Conditions = LINK
+        self.papers: Final = Papers(self, seed)
         self.tokens: list[Token] = []
         self.joined_at = (0, 0)
         """Epoch and version as it last joined."""
@@ -132,8 +134,9 @@ class Person:
             if self.replies.may_have_proved():
                 self.rival = self.mirror.socket_id
         form = some_form(f"{self._forms}/{self.connections}")
+        token, then = self.papers.introduce(then)
         socket = ClientSocket(
-            self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then, form
+            self.rng, lambda item, sent_s: self._hear(socket, item, sent_s), then, form, token
         )
         socket.on_reset = lambda: self._was_reset(socket)
         socket.on_close = lambda code: self._was_closed(socket, code)
@@ -354,6 +357,7 @@ class Person:
             promises.updated(self, item)
         self.mirror.feed(item)
         declared(item, self.world.settings)
+        self.papers.hear(item, sent_s)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]
         if kind == "playersMoved":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from actors.settings import Durability, Settings
+from actors.settings import AuthMode, Durability, Settings
 from tests.acceptance.mirror import Violation
 from tests.simulation import deeds
 from tests.simulation.faults import Fuse, flammable
@@ -62,7 +62,11 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
     """Tell it. The same story has the same outcome, in any process."""
     outcome = Outcome(story)
     fuse = Fuse()
-    settings = Settings(**story.settings | {"durability": Durability(story.settings["durability"])})
+    chosen = {
+        "durability": Durability(story.settings["durability"]),
+        "auth": AuthMode(story.settings.get("auth", "anonymous")),
+    }
+    settings = Settings(**story.settings | chosen)
 
     async def told(loop: SimulatedLoop) -> None:
         world = World(loop, story.seed, story.people, settings, fuse)
@@ -136,6 +140,8 @@ async def _peace(world: World, inspection: Inspection) -> None:
     while quiet_s < longest_s:
         pause_s = 0.2 if quiet_s < 2 else 2.0
         quiet_s += pause_s
+        for person in world.people:
+            person.papers.settle_down()
         await asyncio.sleep(pause_s)
         inspection.look()
         _stop_at_violation(world)

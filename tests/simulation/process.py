@@ -15,6 +15,7 @@ from actors.room import RoomActor
 from actors.settings import Durability, Settings
 from tests.simulation.disk import SimulatedStore, UnflushedDisk, Weather
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.papers import verifier
 from transport.app import Application
 
 HOST: Final = "127.0.0.1"
@@ -29,6 +30,8 @@ class WallClock:
         self._loop: Final = loop
         self._began_s: Final = loop.time()
         self.ahead_ms = 0
+        self.jumps = 0
+        """How often it was set."""
 
     def now_ms(self) -> int:
         return WALL_MS + self.ahead_ms + round((self._loop.time() - self._began_s) * 1000)
@@ -169,6 +172,7 @@ class Life:
             store,
             new_name=lambda size: next(names),
             recordings=lambda metrics: machine.recordings,
+            verify=verifier(settings),
         )
 
     def end(self, *, silent: bool) -> None:

@@ -44,7 +44,9 @@ _REFUSALS: Final = {
 where a room failed `internal`."""
 
 
-_RETRYABLE: Final = frozenset({"rateLimited", "unavailable", "roomFull", "roomClosed"})
+_RETRYABLE: Final = frozenset(
+    {"rateLimited", "unavailable", "roomFull", "roomClosed", "unauthenticated"}
+)
 """What may be otherwise a little later."""
 
 
@@ -55,7 +57,8 @@ def before(person: "Person", asked: Asked) -> None:
     notes["room"], notes["as"] = mirror.room_id, mirror.socket_id
     notes["asked_s"] = person.world.loop.time()
     if asked.kind in ("joinRoomGameSpace", "resumeRoomGameSpace"):
-        room_id, user_id = asked.fields["roomId"], asked.fields.get("userId")
+        room_id = asked.fields["roomId"]
+        user_id = person.papers.user or asked.fields.get("userId")
         way = person.name, person.connections
         person.world.chronicle.comes(room_id, mirror.socket_id, user_id, way)
     if asked.kind == "resumeRoomGameSpace":
@@ -84,7 +87,9 @@ def may_be_closed(person: "Person", code: int | None) -> bool:
         1011: world.fuse.burnt > 0,
         1012: world.deaths > 0,
         1013: person.mirror.may_fall_behind and world.loop.time() >= person.slow_s + patience_s,
-        4509: world.settings.one_session_per_user,
+        4401: person.papers.may_be_closed(),
+        # An earlier connection of its own may have asked to be brought back, and be heard later.
+        4509: world.settings.one_session_per_user or person.connections > 1,
     }
     return excused.get(code or 1000, False)
 
@@ -138,11 +143,14 @@ def answered(
             _done(person, asked, item)
         case "roomStateValidated":
             _validated(person, asked, item)
+        case "authenticated":
+            wrong_if(asked.notes.get("lie"), "authenticated by another user's token")
         case "pong":
             wrong_if(item.get("t") != asked.fields.get("t"), "a pong of another ping")
 
 
 def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> None:
+    wrong_if(person.papers.names_another(asked), "seated in the name of another user")
     if asked.kind == "resumeRoomGameSpace" and not asked.is_copy:
         wrong_if(asked.notes["lie"], "seated by a token that nobody gave it")
         _may_come_back(person, asked)
@@ -157,8 +165,10 @@ def _seated(person: "Person", asked: Asked, item: dict[str, Any], was: Seat) -> 
         person.joined_at = person.mirror.epoch, person.mirror.version
     person.sits_again(resumed=asked.kind == "resumeRoomGameSpace")
     if asked.fields["roomId"] == item["roomId"]:
+        known = asked.notes.get("known")
+        forgotten = known is not None and known.life != person.life  # then nobody has switched
         for token in _tokens_of(person):
-            token.switched |= token.room_id != item["roomId"]
+            token.switched |= token.room_id != item["roomId"] and not forgotten
         if not person.replies.under_way("joinRoomGameSpace", "leaveRoomGameSpace"):
             person.wants_out = False
     person.take_token(item)
@@ -171,7 +181,7 @@ def _is_as_asked(person: "Person", asked: Asked) -> None:
         return  # it may sit there since a switch that the server did not outlive
     own, privacy = mirror.own, fields.get("privacy", {})
     hidden = privacy.get("hideUserId", False)
-    user = fields.get("userId", f"guest-{mirror.socket_id}")
+    user = person.papers.user or fields.get("userId", f"guest-{mirror.socket_id}")
     wrong_if(own["userId"] == user if hidden else own["userId"] != user, f"not joined as {user}")
     if hidden:
         person.world.chronicle.hides(mirror.room_id, user, own["userId"])
@@ -315,7 +325,7 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
         person.last_move = None
         coalesced = code == "rateLimited" and mirror.seat is Seat.SEATED
         wrong_if(coalesced, "a move was refused for its haste")
-    allowed = {*_REFUSALS[asked.kind], "unavailable"}
+    allowed = {*_REFUSALS[asked.kind], "unavailable"} | person.papers.excuses(asked)
     if world.settings.messages_per_s < UNLIMITED:
         allowed.add("rateLimited")
     may_be_lost = "earlier" in asked.notes and asked.notes.get("answered_in") != person.life

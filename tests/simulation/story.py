@@ -56,6 +56,12 @@ FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "restart": (2, "the server is restarted in good order"),
 }
 """What befalls them."""
+IDENTITY: Final[Mapping[str, tuple[int, str]]] = {
+    "renew": (4, "{who} shows a newer token of its own"),
+    "impersonate": (1, "{who} shows another's token"),
+    "steal": (1, "{who} shows somebody's resume token, over a new connection"),
+}
+"""What people do beside it, where they must say who they are."""
 SLOW: Final = {"stop reading": 15, "read on": 4, "link": 4, "talk": 30, "flood": 12, "move": 20}
 """A world in which much is said, and little read."""
 LINKS: Final = {
@@ -90,7 +96,7 @@ class Step:
 
     def words(self) -> str:
         """As a sentence."""
-        form = (DEEDS.get(self.kind) or FAULTS[self.kind])[1]
+        form = {**DEEDS, **IDENTITY, **FAULTS}[self.kind][1]
         return form.format(who=NAMES[self.who], **details(self))
 
 
@@ -189,7 +195,29 @@ def make(seed: str, steps: int = STEPS) -> Story:
         for kind in rng.choices(kinds, often, k=steps)
     )
     house = _rules_of_the_house(rng) | _distances(seed) | _far_limits(seed)
-    return Story(seed, people, house, told)
+    story = Story(seed, people, house, told)
+    return _identified(story)
+
+
+def _identified(story: Story) -> Story:
+    """Some of them where people must say who they are. With dice of its own, as above."""
+    rng = random.Random(f"{story.seed}/auth")
+    if rng.random() > 1 / 6:
+        return story
+    settings = {
+        "auth": "jwt",
+        "jwt_secret_file": "secret",
+        "auth_timeout_s": rng.choice([1, 5]),
+        "jwt_leeway_s": rng.choice([0, 0, 2]),
+        "messages_per_s": 1e6,  # what they say of themselves would count, too
+        "messages_burst": 1e6,
+    }
+    kinds, often = list(IDENTITY), [weight for weight, _ in IDENTITY.values()]
+    steps = [
+        replace(step, kind=rng.choices(kinds, often)[0]) if rng.random() < 0.06 else step
+        for step in story.steps
+    ]
+    return replace(story, settings=story.settings | settings, steps=tuple(steps))
 
 
 def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:

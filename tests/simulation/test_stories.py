@@ -15,7 +15,7 @@ from tests.house.sources import ROOT
 from tests.simulation.__main__ import main
 from tests.simulation.play import Outcome, play
 from tests.simulation.shrink import shrink
-from tests.simulation.story import DEEDS, FAULTS, make, parse
+from tests.simulation.story import DEEDS, FAULTS, IDENTITY, make, parse
 
 FIXED = 240
 FRESH = 40
@@ -76,7 +76,7 @@ def test_all_that_can_happen_does_happen() -> None:
         sums.replayed += outcome.replayed
         sums.events += outcome.events
         sums.deliveries += outcome.deliveries
-    assert kinds == {*DEEDS, *FAULTS}
+    assert kinds == {*DEEDS, *IDENTITY, *FAULTS}
     assert sums.deaths > 100
     assert sums.lost_writes > 3
     assert sums.raised > 50

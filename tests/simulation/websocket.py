@@ -32,7 +32,7 @@ def some_form(seed: str) -> Subprotocol | None:
 
 class ClientSocket(asyncio.Protocol):
     """`hear(item, sent_s)` gets every object, and every binary frame whole; `opened` is called when
-    the handshake is done.
+    the handshake is done. `token` goes with that, where there is one.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class ClientSocket(asyncio.Protocol):
         hear: Callable[[Any, float], object],
         opened: Callable[[], object],
         subprotocol: Subprotocol | None = None,
+        token: str = "",
     ) -> None:
+        self._token: Final = token
         self._rng: Final = rng
         self._hear: Final = hear
         self._opened: Final = opened
@@ -68,7 +70,10 @@ class ClientSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, End)
         self.end = transport
-        self._protocol.send_request(self._protocol.connect())
+        request = self._protocol.connect()
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        self._protocol.send_request(request)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -105,7 +110,8 @@ class ClientSocket(asyncio.Protocol):
             self._hear(bytes(frame.data), self.heard_s)
         elif frame.opcode is Opcode.CLOSE:
             self.is_open = False
-            self.close_code = self._protocol.close_code
+            received = self._protocol.close_rcvd  # `close_code` waits for the end of the stream
+            self.close_code = None if received is None else int(received.code)
             self.on_close(self.close_code)
 
     def _flush(self) -> None:

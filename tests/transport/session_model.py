@@ -7,8 +7,9 @@ the limits and offences are counted here once more. Knows no bytes and no outlet
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any, Final
+
+from tests.transport.model_bucket import Bucket
 
 FULL_WAIT_S = 0.1
 """After this a move that found a full mailbox is tried again."""
@@ -65,29 +66,6 @@ class Posted:
     place: Place
     at_door: bool = False
     detail: object = None
-
-
-@dataclass(slots=True)
-class Bucket:
-    """What may be done how often."""
-
-    per_s: float
-    burst: float
-    at_s: float
-    left: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.left = self.burst
-
-    def take(self, now_s: float) -> bool:
-        self.left = min(self.burst, self.left + (now_s - self.at_s) * self.per_s)
-        self.at_s = now_s
-        enough = self.left >= 1
-        self.left -= enough
-        return enough
-
-    def wait_s(self) -> float:
-        return max(1, ceil((1 - self.left) / self.per_s * 1000)) / 1000
 
 
 class Memory:

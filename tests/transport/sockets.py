@@ -23,6 +23,7 @@ from tests.transport.simulated import SimulatedClock, WrittenLog
 from transport.connection import Connection
 from transport.door import Door
 from transport.encoding import frame, message
+from transport.identity import Identity
 from transport.link import CloseCode, Link
 from transport.session import Session
 
@@ -230,7 +231,8 @@ class Porch:
             lambda: (b"up 1\n", "text/plain"),
         )
 
-    def _new_session(self, link: Link) -> Session:
+    def _new_session(self, link: Link, identity: Identity) -> Session:
+        del identity
         self.sessions.append(ScriptedSession(link))
         return cast(Session, self.sessions[-1])
 

@@ -159,7 +159,7 @@ class Client:
     def __init__(self, stage: "Stage", socket_id: str) -> None:
         self.stage: Final = stage
         self.link: Final = WrittenLink(stage.clock)
-        self.session: Final = Session(stage.host, self.link, SocketId(socket_id))
+        self.session: Final = stage.new_session(self.link, SocketId(socket_id))
 
     @property
     def seat(self) -> Seat:
@@ -237,6 +237,9 @@ class Stage:
             self.metrics,
             Shares(self.settings, self.clock),
         )
+
+    def new_session(self, link: WrittenLink, socket_id: SocketId) -> Session:
+        return Session(self.host, link, socket_id)
 
     def client(self, socket_id: str = "AAAA") -> Client:
         return Client(self, socket_id)

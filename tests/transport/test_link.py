@@ -22,6 +22,7 @@ def test_the_codes_are_those_of_the_protocol() -> None:
         "INTERNAL": 1011,
         "RESTART": 1012,
         "TRY_LATER": 1013,
+        "UNAUTHENTICATED": 4401,
         "KICKED": 4503,
         "REPLACED": 4509,
     }

@@ -208,7 +208,8 @@ def test_more_than_a_hundred_offences_in_ten_seconds_end_the_connection() -> Non
     assert [code for code, _ in client.link.closed] == [1008]
     assert [each["code"] for each in client.heard()] == ["badMessage"] * 101
     stage.room("lobby").take(m.Lost)
-    assert stage.log.told("client_misbehaved") == [{"socket_id": "AAAA"}]
+    named = {"socket_id": "AAAA", "user_id": "guest-AAAA"}
+    assert stage.log.told("client_misbehaved") == [named]
     client.session.receive(b"{")
     client.session.charge()
     assert len(client.link.closed) == 1

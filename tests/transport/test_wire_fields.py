@@ -162,6 +162,7 @@ ATTRIBUTES: Final = (
     [sized("a", 1025), {"é": "é" * 508}, {"a": list(range(500))}],
 )
 TOKENS: Final = (["t", "t" * 2048, "😀"], ["", "t" * 2049])
+JWTS: Final = (["t", "t" * 8192, "😀"], ["", "t" * 8193])
 INTEGERS: Final = ([0, 1, 2**53 - 1], [-1, 2**53, 2**64, 1.0])
 
 BOUNDS: Final[list[tuple[dict[str, Any], str, list[Any], list[Any]]]] = [
@@ -182,7 +183,7 @@ BOUNDS: Final[list[tuple[dict[str, Any], str, list[Any], list[Any]]]] = [
     (r.SAY, "event", ["e", "e" * 64, "é" * 64, "__proto__", "error", "a b"], ["", "e" * 65]),
     (r.SAY, "data", ["x" * 8190, sized("a", 8192), ["é"] * 1638], ["x" * 8191, sized("a", 8193)]),
     (r.PING, "t", ["x" * 8190, sized("a", 8192)], ["x" * 8191, sized("a", 8193)]),
-    (r.AUTHENTICATE, "token", *TOKENS),
+    (r.AUTHENTICATE, "token", *JWTS),
     (r.RESUME, "resumeToken", *TOKENS),
     (r.RESUME, "epoch", *INTEGERS),
     (r.RESUME, "version", *INTEGERS),
