@@ -41,7 +41,10 @@ from transport.link import Link
 from transport.log import StructuredLog
 from transport.metrics import PrometheusMetrics
 from transport.roster import SessionRoster
+from transport.seal_keys import SealKeys, SealKeysUnusable
+from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
+from transport.server_seal import ServerSeal
 from transport.session import Session
 from transport.wire import dumps
 
@@ -60,11 +63,11 @@ a full room a round takes 40 ms.
 """
 
 
-def run(settings: Settings, warnings: Sequence[str], version: str) -> int:
+def run(settings: Settings, warnings: Sequence[str], version: str, seal_key: str = "") -> int:
     """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where it could not start, could not
-    store everything at its end, or was told twice to stop.
+    store everything at its end, or was told twice to stop. `seal_key` is what the environment says.
     """
-    return uvloop.run(_serve(settings, warnings, version))
+    return uvloop.run(_serve(settings, warnings, version, seal_key))
 
 
 def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
@@ -83,6 +86,13 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
         os.kill(server, signal.SIGHUP)
     told = f"server {server} was told" if server is not None else "no server runs on it"
     return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"
+
+
+def rotate_key(settings: Settings, seal_key: str, turn: str) -> tuple[bool, str]:
+    """Make (`init`), add (`add`) or drop (`drop-old`) keys of the seal, and have the server that
+    uses them read that. Answers as `rotate_keys` does.
+    """
+    return rotate_seal_key(settings, seal_key, Turn(turn), secrets.token_bytes)
 
 
 class Application:
@@ -176,7 +186,7 @@ class Application:
         return idle.is_set()
 
 
-async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> int:
+async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal_key: str) -> int:
     loop = asyncio.get_running_loop()
     clock = LoopClock(loop)
     log = StructuredLog(
@@ -203,7 +213,10 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         else:
             data.lock()
             keys = data.keys()
-            keeper = Keeper(_store_of(settings, data.path))
+            seal_keys = SealKeys(settings.seal_key_file, seal_key, secrets.token_bytes)
+            seal = ServerSeal(seal_keys, data.path, log, loop)
+            store = _store_of(settings, data.path, seal)
+            keeper = Keeper(store)
             opened = await keeper.open(clock.now_ms())
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
@@ -215,18 +228,24 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                 version,
                 (keeper, opened),
                 recordings=lambda metrics: FolderRecordings(
-                    data.path / FOLDER_NAME, settings, clock, log, metrics
+                    data.path / FOLDER_NAME, settings, clock, log, metrics, lambda: seal.seal
                 ),
                 sleep=time.sleep,
             )
-            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log)
+            seal.begin(store, keeper, app.recordings)
+            app.metrics.watch_seal(
+                lambda: store.sealing.is_whole,
+                lambda: store.sealing.rows_left,
+                lambda: store.sealing.records,
+            )
+            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log, seal.reload)
             app.keys = data.keys(make=False)  # they may have been rotated since
         app.metrics.watch_log(lambda: log.dropped_total)
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
         await app.server.listen(ACCEPTS_PER_ROUND)
-    except (DataDirUnusable, StoreFault) as error:
+    except (DataDirUnusable, SealKeysUnusable, StoreFault) as error:
         return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:
         return _not_started(
@@ -274,12 +293,14 @@ async def _end(
     return 0 if stored else 1
 
 
-def _store_of(settings: Settings, folder: Path) -> SqliteStore:
+def _store_of(settings: Settings, folder: Path, seal: ServerSeal) -> SqliteStore:
     return SqliteStore(
         folder,
         flush=settings.durability is Durability.JOURNAL,
         journal_bytes_max=settings.journal_bytes_max,
         rooms_max=settings.stored_rooms_max,
+        seal=seal.seal,
+        news=seal.news,
     )
 
 
@@ -290,8 +311,11 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
     return 1
 
 
-def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
+def _reload_keys(
+    app: Application, data: DataDir, log: Log, reload_seal: Callable[[], object]
+) -> None:
     """On SIGHUP: somebody rotated them."""
+    reload_seal()
     try:
         app.keys = data.keys(make=False)
     except DataDirUnusable as error:
