@@ -74,8 +74,8 @@ class ServerSeal:
         except SealKeysUnusable as error:
             self._log.error("seal_keys_not_reloaded", error=str(error))
             return
-        if seal is None:
-            return
+        if seal is None or (self.seal is not None and seal.ids == self.seal.ids):
+            return  # it was the keys of tokens that somebody rotated
         self._tell_worries()
 
         def deliver(outcome: object) -> None:

@@ -9,6 +9,7 @@ next run walks again, past what is done.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -36,72 +37,87 @@ class Resealing:
     def __init__(self, rows: Rows, connection: sqlite3.Connection, journal_until: int) -> None:
         self.journal_until: Final = journal_until
         self._rows: Final = rows
-        self._until: Final = int(
-            connection.execute("SELECT coalesce(max(rowid), 0) FROM rooms").fetchone()[0]
-        )
+        count, until = connection.execute(
+            "SELECT count(*), coalesce(max(rowid), 0) FROM rooms"
+        ).fetchone()
+        self._count: Final = int(count)
+        self._until: Final = int(until)
         self._at = 0
+        self._passed = 0
         self._aside_at = 0
-        self.refused: list[str] = []
-        """Rows that cannot be unsealed, in words. They stay as they are."""
+        self.refused = 0
+        """Rows that cannot be unsealed. They stay as they are."""
+        self.first_refused = ""
 
     @property
     def left(self) -> int:
         """So many rows at most are not sealed with the newest key."""
-        return self._until - self._at + len(self.refused)
+        waiting = self._count - self._passed if self._at < self._until else 0
+        return waiting + self.refused
 
     def step(self, connection: sqlite3.Connection) -> bool:
-        """Do some rows; whether there are more."""
+        """Do some rows; whether there are more. What raises is done again by the next step."""
         if self._at < self._until:
             self._rooms_step(connection)
             return True
         return self._aside_step(connection)
 
     def _rooms_step(self, connection: sqlite3.Connection) -> None:
-        at, changes = self._at, []
         found = _slice(connection.execute(_ROOMS, (self._at, self._until)))
+        changes: dict[str, tuple[str, int, str, int]] = {}
+        refused = []
         for number, raw_key, stated, text in found:
-            at = number
             key = raw_key.decode(errors="replace")
             if self._rows.is_newest(key):
                 continue
             try:
-                changes.append((*self._anew(connection, key, stated, text), number))
+                new_key, new_text = self._anew(key, stated, text)
+                if new_key in changes or _has_row(connection, new_key):
+                    raise BodyInvalid("there is another row of its room")
             except BodyInvalid as error:
-                self.refused.append(f"row {key}: {error}")
+                refused.append(f"row {key}: {error}")
+            else:
+                new_stated = checksum(new_key, new_text.encode())
+                changes[new_key] = (new_key, new_stated, new_text, number)
         with transaction(connection):
             connection.executemany(
-                "UPDATE rooms SET room = ?, checksum = ?, body = ? WHERE rowid = ?", changes
+                "UPDATE rooms SET room = ?, checksum = ?, body = ? WHERE rowid = ?",
+                list(changes.values()),
             )
-        self._at = at if at > self._at else self._until  # the last of them were deleted
+        self._refuse(refused)
+        self._passed += len(found)
+        self._at = found[-1][0] if found else self._until  # the last of them were deleted
 
-    def _anew(
-        self, connection: sqlite3.Connection, key: str, stated: int, text: bytes
-    ) -> tuple[str, int, str]:
-        """The row as it is to be. Raises BodyInvalid."""
+    def _anew(self, key: str, stated: int, text: bytes) -> tuple[str, str]:
+        """Key and text of the row as they are to be. Raises BodyInvalid."""
         if checksum(key, text) != stated:
             raise BodyInvalid("its checksum is wrong")
         body = self._rows.room_body(key, text)
         new_key = self._rows.room_key(self._rows.room_of(key))
-        if connection.execute("SELECT 1 FROM rooms WHERE room = ?", (new_key,)).fetchone():
-            raise BodyInvalid("there is another row of its room")
-        new_text = self._rows.room_text(new_key, body)
-        return new_key, checksum(new_key, new_text.encode()), new_text
+        return new_key, self._rows.room_text(new_key, body)
 
     def _aside_step(self, connection: sqlite3.Connection) -> bool:
         found = _slice(connection.execute(_ASIDE, (self._aside_at,)))
-        changes = []
+        changes, refused = [], []
         for number, place, body in found:
-            self._aside_at = number
             try:
                 wrapped = self._rows.wrapped(number, place, body)
             except BodyInvalid as error:
-                self.refused.append(f"set_aside {number}: {error}")
+                refused.append(f"set_aside {number}: {error}")
             else:
                 if wrapped is not None:
                     changes.append((*wrapped, number))
         with transaction(connection):
             connection.executemany("UPDATE set_aside SET place = ?, body = ? WHERE id = ?", changes)
+        self._refuse(refused)
+        if found:
+            self._aside_at = found[-1][0]
         return bool(found)
+
+    def _refuse(self, rows: Sequence[str]) -> None:
+        self.refused += len(rows)
+        if rows and not self.first_refused:
+            self.first_refused = rows[0]
 
 
 class SealNews(Protocol):
@@ -210,7 +226,7 @@ class Sealing:
             return True
         self._walk, self._left = None, walk.left  # what is left now is for the next start
         if walk.refused:
-            self._news("seal_refused", error=f"{self._path}: {walk.refused[0]}", rows=walk.left)
+            self._news("seal_refused", error=f"{self._path}: {walk.first_refused}", rows=walk.left)
             return False
         if form.clear:
             _wipe(connection)
@@ -257,6 +273,10 @@ def _rename_recalled(connection: sqlite3.Connection, rows: Rows) -> None:
             continue
         connection.execute("DELETE FROM recalled WHERE socket = ?", (key,))
         connection.execute("INSERT OR REPLACE INTO recalled VALUES (?, ?)", (new_key, run))
+
+
+def _has_row(connection: sqlite3.Connection, key: str) -> bool:
+    return connection.execute("SELECT 1 FROM rooms WHERE room = ?", (key,)).fetchone() is not None
 
 
 def _slice(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:

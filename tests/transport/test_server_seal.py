@@ -84,6 +84,8 @@ def test_a_key_that_was_added_is_taken_up_and_all_is_sealed_anew(tmp_path: Path)
         desk.seal.reload()
         await desk.told("seal_keys_reloaded", 2)
         await desk.write(2)
+        desk.seal.reload()  # nothing is different
+        await desk.write(3)
 
     log = run(tmp_path, story)
     assert [line.details for line in log.of("seal_keys_reloaded")] == [

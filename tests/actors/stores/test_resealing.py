@@ -6,6 +6,7 @@ and people have.
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from actors.ids import RoomId, SocketId
 from actors.records import Record, Row
 from actors.sealing import RECORDS_MAX, Seal, key_id, key_of
-from actors.stores import resealing
+from actors.stores import resealing, sqlite_opening
 from actors.stores.port import StoreFault, StoreUnusable
 from actors.stores.sqlite import FILE_NAME, SqliteStore
 from actors.stores.sqlite_opening import seal_of as said_of
@@ -322,6 +323,48 @@ def test_a_row_that_cannot_be_unsealed_stays_and_so_does_its_key(tmp_path: Path)
     assert list(checks_of(live)) == [SECOND, FIRST]
     run = Run(lambda: tiny(live, BOTH))
     assert run.rooms(ROOMS) == model.rooms
+    run.store.close()
+
+
+@pytest.mark.rule("T3.5")
+@pytest.mark.parametrize("seal", [None, ONE])
+def test_a_step_that_does_not_go_through_is_done_again(
+    seal: Seal | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fails once, as it would on a full disk: nothing is passed over."""
+    live = tmp_path / "live"
+    model = lived(live, seal)
+    run = Run(lambda: SqliteStore(live, flush=False, seal=BOTH))
+    failing = True
+
+    @contextmanager
+    def every_second(connection: sqlite3.Connection) -> Iterator[None]:
+        nonlocal failing
+        failing = not failing
+        with sqlite_opening.transaction(connection):
+            yield
+            if not failing:
+                raise sqlite3.OperationalError("planted")
+
+    monkeypatch.setattr(resealing, "transaction", every_second)
+    failures = 0
+    assert isinstance(run.store, SqliteStore)
+    while run.store.sealing.under_way:
+        try:
+            run.store.tidy()
+        except StoreFault:
+            failures += 1
+            assert failures < 20
+    monkeypatch.undo()
+    assert failures > 3
+    assert sql(live, "SELECT count(*) FROM set_aside WHERE place != 'sealed'") == [(0,)]
+    assert all(name.startswith(f"~{SECOND}.") for (name,) in sql(live, "SELECT room FROM rooms"))
+    run.reopen()
+    run.tidy()
+    run.store.close()
+    run = Run(lambda: SqliteStore(live, flush=False, seal=TWO))
+    assert run.rooms(ROOMS) == model.rooms
+    assert found_in(live) == set()
     run.store.close()
 
 
