@@ -5,7 +5,7 @@ and people have.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -13,21 +13,28 @@ from pathlib import Path
 
 import pytest
 
-from actors.ids import RoomId, SocketId
-from actors.records import Record, Row
+from actors.ids import SocketId
 from actors.sealing import RECORDS_MAX, Seal, key_id, key_of
 from actors.stores import resealing, sqlite_opening
 from actors.stores.port import StoreFault, StoreUnusable
 from actors.stores.sqlite import FILE_NAME, SqliteStore
-from actors.stores.sqlite_opening import seal_of as said_of
+from tests.actors.stores.canaries import (
+    BOTH,
+    CANARIES,
+    FIRST,
+    ONE,
+    ROOMS,
+    SECOND,
+    TWO,
+    checks_of,
+    found_in,
+    lived,
+    room_with,
+    steps,
+)
 from tests.actors.stores.damage import aside, contents, sql
-from tests.actors.stores.places import NOW_MS, Run, folding, key, killed, seal_of, tiny
-from tests.actors.stores.rooms import Model, delta, row, whole
-
-CANARIES = (b"CanaryRoom", b"CanaryUser", b"CanaryName", b"CanaryHue", b"CanarySocket")
-ROOMS = [RoomId(f"CanaryRoom-{number}") for number in range(10)]
-ONE, TWO, BOTH = seal_of(1), seal_of(2), seal_of(2, 1)
-FIRST, SECOND = key_id(key(1)), key_id(key(2))
+from tests.actors.stores.places import NOW_MS, Run, key, killed, seal_of, tiny
+from tests.actors.stores.rooms import delta, row
 
 
 class News:
@@ -40,46 +47,6 @@ class News:
     def __call__(self, event: str, /, **details: object) -> None:
         self.events.append(event)
         self.details.append(details)
-
-
-def player(name: str, version: int) -> Row:
-    """One with canaries in all its words."""
-    user, hue = f"CanaryUser-{name}", {"CanaryHue": f"CanaryHue-{name}"}
-    words = {"user": user, "person": user, "display_name": f"CanaryName-{name}"}
-    return row(name, **words, attributes=hue, serial=version)
-
-
-def room_with(number: int, version: int = 1) -> Record:
-    """The room of that number, with two players."""
-    rows = {f"CanarySocket-{name}": player(name, version) for name in "AB"}
-    return whole(ROOMS[number], rows=rows, version=version, recalled=["CanarySocket-A"])
-
-
-def found_in(folder: Path) -> set[bytes]:
-    """The canaries that are in any byte of any file of the folder."""
-    everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    return {word for word in CANARIES if word in everything}
-
-
-def lived(folder: Path, seal: Seal | None) -> Model:
-    """Leave a store in which rooms are in rows, in the journal, deleted and set aside."""
-    folder.mkdir()
-    model, records = Model(), [room_with(number) for number in range(8)]
-    model.apply(records)
-    run = Run(lambda: folding(folder, seal))
-    run.write(*records)
-    run.tidy()
-    run.store.close()
-    run = Run(lambda: SqliteStore(folder, flush=False, seal=seal))
-    later: list[Record] = [room_with(8), delta(ROOMS[0], {"CanarySocket-B": None}, version=2)]
-    model.apply(later)
-    run.write(*later)
-    run.store.close()
-    if seal is None:
-        place = f"room {ROOMS[9]}"
-        sql(folder, "INSERT INTO set_aside VALUES (1, 5, ?, x'5b78')", place)
-        sql(folder, "INSERT INTO set_aside VALUES (2, 5, 'journal 3', ?)", b"[CanaryUser-Z")
-    return model
 
 
 @pytest.fixture(autouse=True)
@@ -158,15 +125,6 @@ def test_a_seal_that_was_changed_is_refused(change: str, said: str, tmp_path: Pa
 
 
 # -- step by step
-
-
-def steps(store: SqliteStore) -> Iterator[int]:
-    """Tidy, one step after the other."""
-    for step in count():
-        yield step
-        if not store.tidy():
-            return
-        assert step < 1000
 
 
 @pytest.mark.rule("T3.5", "T3.6")
@@ -428,10 +386,3 @@ def test_a_key_that_has_sealed_half_of_what_it_may_is_told_of_once(
     assert isinstance(run.store, SqliteStore)
     assert run.store.sealing.records < 10
     run.store.close()
-
-
-def checks_of(folder: Path) -> Mapping[str, str]:
-    """The keys that the file says it needs."""
-    sealed = said_of(folder / FILE_NAME)
-    assert sealed is not None
-    return sealed.checks
