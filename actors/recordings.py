@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +20,10 @@ import pykka
 
 from actors.ids import RoomId
 from actors.ports import Clock, Log, Recording, RecordingReason
+from actors.sealed_recordings import CLEAR_END, SEALED_END, body_in, key_used, sealed_body, tag_of
+from actors.sealing import Seal
 from actors.settings import Settings
-from actors.stores.codec import dumps
+from actors.stores.codec import dumps, loads
 
 FOLDER_NAME: Final = "recordings"
 """In the data folder."""
@@ -32,7 +34,7 @@ that failed: whoever makes one fail cannot have that dropped by being wrong abou
 _ROOM_CHARS_MAX: Final = 48
 _DRAFT: Final = ".new"
 _REASONS: Final = "|".join(reason.value for reason in RecordingReason)
-_NAME: Final = re.compile(rf"\d{{8}}T\d{{9}}Z-[A-Za-z0-9_-]+-({_REASONS})(-\d+)?\.json")
+_NAME: Final = re.compile(rf"\d{{8}}T\d{{9}}Z-[A-Za-z0-9_-]+-({_REASONS})(-\d+)?\.(json|sealed)")
 
 
 class RecordingMetrics(Protocol):
@@ -49,7 +51,13 @@ class FolderRecordings:
     keeps = True
 
     def __init__(
-        self, folder: Path, settings: Settings, clock: Clock, log: Log, metrics: RecordingMetrics
+        self,
+        folder: Path,
+        settings: Settings,
+        clock: Clock,
+        log: Log,
+        metrics: RecordingMetrics,
+        seal: Callable[[], Seal | None] = lambda: None,
     ) -> None:
         self._folder: Final = folder
         self._files_max: Final = settings.recordings_max
@@ -57,6 +65,7 @@ class FolderRecordings:
         self._clock: Final = clock
         self._log: Final = log
         self._metrics: Final = metrics
+        self._seal: Final = seal
         self._loop: Final = asyncio.get_running_loop()
         self._actor: pykka.ActorRef[_Writer] | None = None
         self._is_closed = False
@@ -72,18 +81,17 @@ class FolderRecordings:
             self._drop(recording)
             return
         self._waiting += 1
-        if self._actor is None:
-            try:
-                self._actor = _Writer.start(self._loop)
-            except RuntimeError as error:  # the system grants no thread
-                self._written(recording, error)
-                return
-        self._actor.tell(
-            _Write(
-                lambda: write(self._folder, recording, self._files_max),
-                lambda outcome: self._written(recording, outcome),
-            )
+        seal = self._seal()
+        self._do(
+            lambda: write(self._folder, recording, self._files_max, seal),
+            lambda outcome: self._written(recording, outcome),
         )
+
+    def reseal(self) -> None:
+        """Have those that there are sealed with the newest key, one after the other."""
+        seal = self._seal()
+        if seal is not None and self._folder.is_dir():
+            self._reseal(seal, iter(sorted(self._folder.iterdir())))
 
     async def close(self, timeout_s: float) -> bool:
         """Write what waits, within `timeout_s`, and nothing more; whether all of it was."""
@@ -102,6 +110,28 @@ class FolderRecordings:
         return self._waiting == 0
 
     # -- inside
+
+    def _do(self, work: Callable[[], Path | None], deliver: Callable[[object], object]) -> None:
+        if self._actor is None:
+            try:
+                self._actor = _Writer.start(self._loop)
+            except RuntimeError as error:  # the system grants no thread
+                deliver(error)
+                return
+        self._actor.tell(_Write(work, deliver))
+
+    def _reseal(self, seal: Seal, paths: Iterator[Path]) -> None:
+        """The next of `paths`; new recordings have their turn in between."""
+        path = next((path for path in paths if _NAME.fullmatch(path.name)), None)
+        if path is None or self._is_closed:
+            return
+
+        def done(outcome: object) -> None:
+            if outcome is not None and not isinstance(outcome, Path):
+                self._log.error("recording_not_sealed", path=str(path), error=str(outcome))
+            self._reseal(seal, paths)
+
+        self._do(lambda: reseal(path, seal), done)
 
     def _admits(self, recording: Recording) -> bool:
         """Whether it may be written now. For each of the two kinds of reason, a folder full in an
@@ -166,7 +196,7 @@ class FolderRecordings:
 class _Write:
     """Do `work` on the thread, then `deliver` the path or what went wrong on the loop."""
 
-    work: Callable[[], Path]
+    work: Callable[[], Path | None]
     deliver: Callable[[object], object]
 
 
@@ -199,7 +229,7 @@ class _Writer(pykka.ThreadingActor):
             self._loop.call_soon_threadsafe(message.deliver, outcome)
 
 
-def write(folder: Path, recording: Recording, files_max: int) -> Path:
+def write(folder: Path, recording: Recording, files_max: int, seal: Seal | None = None) -> Path:
     """Write one file, readable for its owner alone, and remove what is too many. Raises OSError.
 
     It has its name when it is whole: what is cut off half-way stays a draft, which the next call
@@ -207,19 +237,8 @@ def write(folder: Path, recording: Recording, files_max: int) -> Path:
     """
     body = dumps(recording.document())
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = _free(folder, recording)
-    draft = folder / f".{path.name}{_DRAFT}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    path = _free(folder, recording.room_id, recording.made_ms, recording.reason.value, seal)
+    _put(path, body, seal)
     with suppress(OSError):  # it is written; what could not be removed is tried again
         prune(folder, files_max, path.name)
     return path
@@ -231,7 +250,7 @@ def prune(folder: Path, files_max: int, newest: str) -> None:
     """
     names = sorted(entry.name for entry in folder.iterdir())
     for name in names:
-        if name.startswith(".") and name.endswith(f".json{_DRAFT}"):
+        if name.startswith(".") and name.endswith((CLEAR_END + _DRAFT, SEALED_END + _DRAFT)):
             (folder / name).unlink()
     ours = [found for name in names if (found := _NAME.fullmatch(name))]
     going = [found for found in ours if found[0] != newest]
@@ -240,14 +259,51 @@ def prune(folder: Path, files_max: int, newest: str) -> None:
         (folder / found[0]).unlink()
 
 
-def _free(folder: Path, recording: Recording) -> Path:
+def reseal(path: Path, seal: Seal) -> Path | None:
+    """Have the recording in the file sealed with the newest key; where it is by now, None where it
+    was there or is gone. Killed in between it may be there twice, and is never lost.
+
+    Raises OSError, SealBroken, or what a recording that is none raises.
+    """
+    if not path.exists() or key_used(path) == seal.newest:
+        return None
+    body = body_in(path, seal)
+    head = loads(body)
+    reason = RecordingReason(head["reason"]).value  # what was in the clear may be anybody's
+    new = _free(path.parent, RoomId(head["roomId"]), int(head["madeAtMs"]), reason, seal)
+    _put(new, body, seal)
+    path.unlink()
+    return new
+
+
+def _put(path: Path, body: bytes, seal: Seal | None) -> None:
+    if seal is not None:
+        body = sealed_body(seal, path.name, body)
+    draft = path.with_name(f".{path.name}{_DRAFT}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _free(folder: Path, room_id: RoomId, made_ms: int, reason: str, seal: Seal | None) -> Path:
     """A name that no file has: sorted by name they are sorted by time."""
-    at = datetime.fromtimestamp(recording.made_ms / 1000, UTC)
-    time = at.strftime("%Y%m%dT%H%M%S") + f"{recording.made_ms % 1000:03}Z"
-    room = re.sub(r"[^A-Za-z0-9_-]", "_", recording.room_id)[:_ROOM_CHARS_MAX]
-    stem = f"{time}-{room}-{recording.reason.value}"
-    path, number = folder / f"{stem}.json", 1
+    at = datetime.fromtimestamp(made_ms / 1000, UTC)
+    time = at.strftime("%Y%m%dT%H%M%S") + f"{made_ms % 1000:03}Z"
+    room = re.sub(r"[^A-Za-z0-9_-]", "_", room_id)[:_ROOM_CHARS_MAX]
+    end = CLEAR_END
+    if seal is not None:
+        room, end = tag_of(seal, room_id), SEALED_END
+    stem = f"{time}-{room}-{reason}"
+    path, number = folder / f"{stem}{end}", 1
     while path.exists():
         number += 1
-        path = folder / f"{stem}-{number}.json"
+        path = folder / f"{stem}-{number}{end}"
     return path

@@ -6,21 +6,29 @@ Owns the reading, and that all problems are told at once. Decides no default and
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from actors.setting_rules import DEFAULT, ENV_PREFIX, Problem, Row
 from actors.settings import TABLE, Settings, SettingsInvalid, check
 
+SEAL_KEY_ENV: Final = ENV_PREFIX + "SEAL_KEY"
+"""A secret of the environment alone: a flag is seen by all users of the machine, a file of settings
+is copied about, and neither it nor its value is in any table that is printed.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings; where each came from, in words (`DEFAULT` when nobody gave it); warnings."""
+    """Settings; where each came from, in words (`DEFAULT` when nobody gave it); warnings.
+    `seal_key` is what `SEAL_KEY_ENV` holds, as it is; never to be shown.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
+    seal_key: str = field(default="", repr=False)
 
 
 def load(
@@ -63,12 +71,13 @@ def load(
     if problems:
         raise SettingsInvalid(problems)
     sources = {name: source for name, (_, source) in given.items()}
-    return Loaded(Settings(**values), sources, tuple(_strangers(environ)))
+    warnings = tuple(_strangers(environ))
+    return Loaded(Settings(**values), sources, warnings, environ.get(SEAL_KEY_ENV, ""))
 
 
 def _strangers(environ: Mapping[str, str]) -> Iterator[str]:
     """A warning for each variable that has our prefix and is no setting."""
-    known = {row.env for row in TABLE.values()}
+    known = {SEAL_KEY_ENV, *(row.env for row in TABLE.values())}
     for variable in sorted(environ):
         if variable.startswith(ENV_PREFIX) and variable not in known:
             near = nearest(variable.removeprefix(ENV_PREFIX))

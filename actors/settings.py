@@ -128,6 +128,9 @@ class Settings:
 
     data_dir: Annotated[str, Rule(_D, "folder of the database, the keys and the recordings, made "
         "when missing; by default one for each user", pattern=_PATH, expected="a folder")] = ""
+    seal_key_file: Annotated[str, Rule(_D, "file of the keys that seal what is stored; without it "
+        "and without VAULTMEET_SEAL_KEY all is stored in the clear", pattern=_PATH,
+        expected="a file")] = ""
     durability: Annotated[Durability, Rule(_D, "what outlives the process: memory: nothing; fast: "
         "all but the last flush_ms; journal: whatever anyone was told")] = Durability.FAST
     flush_ms: Annotated[int, Rule(_D, "changes are written this much later, together",

@@ -1,9 +1,9 @@
 """What does the store alone take, without a server around it?
 
 Records a second through `SqliteStore` in one thread, in batches of 1 and of 100, with and without a
-flush of the disk for each batch, folding between the batches as the writer's thread does. Beside
-it the least that a flush can be: the same number of bytes appended to a plain file, and
-fdatasync(2). The folder is a real one (see TMPDIR); on a file system in memory a flush is free.
+flush of the disk for each batch, sealed and not, folding between the batches as the writer's thread
+does. Beside it the least that a flush can be: the same number of bytes appended to a plain file,
+and fdatasync(2). The folder is a real one (see TMPDIR); on a file system in memory a flush is free.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 from actors.ids import RoomId, SocketId
 from actors.records import Record
 from actors.records import Row as PlayerRow
+from actors.sealing import KEY_BYTES, Seal
 from actors.stores.codec import body_of
 from actors.stores.port import Batch
 from actors.stores.sqlite import SqliteStore
@@ -30,6 +31,7 @@ TITLE: Final = "The store alone"
 KEY: Final = "records_per_s"
 FIRST: Final = "flush"
 NO_FLUSH: Final = "no flush"
+SEALED: Final = "no flush, sealed"
 PLAIN: Final = "plain file, fdatasync"
 COLUMNS: Final = (
     Column(KEY, "records/s", 0),
@@ -40,6 +42,7 @@ COLUMNS: Final = (
     Column("tidy_pct", "time spent folding, %", 0),
     Column("mib", "journal written, MiB", 1),
 )
+WAYS: Final = (FIRST, NO_FLUSH, SEALED, PLAIN)
 BATCHES: Final = (1, 100)
 ROOMS: Final = 10_000
 WINDOW_S: Final = 3.0
@@ -88,7 +91,8 @@ def measured(job: Job) -> Figures:
                     os.fdatasync(file.fileno())
 
                 return _timed(job, append, lambda: False)
-        store = SqliteStore(Path(folder), flush=job.way == FIRST)
+        seal = Seal([os.urandom(KEY_BYTES)], os.urandom) if job.way == SEALED else None
+        store = SqliteStore(Path(folder), flush=job.way == FIRST, seal=seal)
         store.open(NOW_MS)
         try:
             return _timed(job, store.write, store.tidy)
@@ -135,5 +139,5 @@ def run(harness: Harness) -> Iterator[Row]:
         return
     window_s = QUICK_WINDOW_S if harness.options.quick else WINDOW_S
     for records in BATCHES:
-        ways = {way: (measured, Job(way, records, window_s)) for way in (FIRST, NO_FLUSH, PLAIN)}
+        ways = {way: (measured, Job(way, records, window_s)) for way in WAYS}
         yield from harness.in_processes(NAME, f"batches of {records}", dict(ways))

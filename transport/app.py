@@ -14,7 +14,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,12 +25,11 @@ from actors.faults import explained
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
-from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports, Recordings
 from actors.recordings import FOLDER_NAME, FolderRecordings
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox
-from actors.settings import AuthMode, Durability, Settings
+from actors.settings import Durability, Settings
 from actors.stores.keeper import Keeper
 from actors.stores.port import Opened, StoreFault
 from actors.stores.sqlite import SqliteStore
@@ -42,19 +41,23 @@ from transport.encoding import WireEncoder
 from transport.host import Host
 from transport.identified import IdentifiedSession
 from transport.identity import Identity, Verify
-from transport.key_file import KeyFile, KeyFileUnusable
+from transport.key_file import KeyFileUnusable
 from transport.link import Link
 from transport.log import StructuredLog
 from transport.log_users import LogUsers
 from transport.metrics import PrometheusMetrics
 from transport.roster import SessionRoster
+from transport.seal_keys import SealKeys, SealKeysUnusable
+from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
+from transport.server_auth import token_keys_of, verifier_of
+from transport.server_seal import ServerSeal
 from transport.session import Session
 from transport.shares import Shares
 from transport.wire import dumps
 
 if TYPE_CHECKING:
-    from transport.auth_keys import KeySet
+    pass
 
 SOCKET_ID_BYTES: Final = 9
 """12 characters of URL-safe base64: 72 random bits."""
@@ -71,11 +74,11 @@ a full room a round takes 40 ms.
 """
 
 
-def run(settings: Settings, warnings: Sequence[str], version: str) -> int:
+def run(settings: Settings, warnings: Sequence[str], version: str, seal_key: str = "") -> int:
     """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where it could not start, could not
-    store everything at its end, or was told twice to stop.
+    store everything at its end, or was told twice to stop. `seal_key` is what the environment says.
     """
-    return uvloop.run(_serve(settings, warnings, version))
+    return uvloop.run(_serve(settings, warnings, version, seal_key))
 
 
 def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
@@ -94,6 +97,13 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
         os.kill(server, signal.SIGHUP)
     told = f"server {server} was told" if server is not None else "no server runs on it"
     return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"
+
+
+def rotate_key(settings: Settings, seal_key: str, turn: str) -> tuple[bool, str]:
+    """Make (`init`), add (`add`) or drop (`drop-old`) keys of the seal, and have the server that
+    uses them read that. Answers as `rotate_keys` does.
+    """
+    return rotate_seal_key(settings, seal_key, Turn(turn), secrets.token_bytes)
 
 
 class Application:
@@ -202,10 +212,9 @@ class Application:
         return idle.is_set()
 
 
-async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> int:
+async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal_key: str) -> int:
     loop = asyncio.get_running_loop()
     clock = LoopClock(loop)
-    log_users = LogUsers(settings.log_user_ids)
     log = StructuredLog(
         dumps,
         clock.now_ms,
@@ -214,7 +223,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         form=settings.log_format,
         terminal=sys.stdout.isatty(),
         lines_max=settings.log_lines_max,
-        users=log_users,
+        users=LogUsers(settings.log_user_ids),
     )
     for warning in warnings:
         log.warn("setting_ignored", reason=warning)
@@ -225,8 +234,8 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
     keeper: Keeper | None = None
     try:
-        token_keys = _token_keys(settings, log)
-        verify = None if token_keys is None else _verifier(settings, token_keys)
+        token_keys = token_keys_of(settings, log)
+        verify = None if token_keys is None else verifier_of(settings, token_keys)
         if token_keys is not None:
             loop.add_signal_handler(signal.SIGHUP, token_keys.reload)
         if settings.durability is Durability.MEMORY:
@@ -235,7 +244,10 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
         else:
             data.lock()
             keys = data.keys()
-            keeper = Keeper(_store_of(settings, data.path))
+            seal_keys = SealKeys(settings.seal_key_file, seal_key, secrets.token_bytes)
+            seal = ServerSeal(seal_keys, data.path, log, loop)
+            store = _store_of(settings, data.path, seal)
+            keeper = Keeper(store)
             opened = await keeper.open(clock.now_ms())
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
@@ -247,20 +259,27 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str) -> i
                 version,
                 (keeper, opened),
                 recordings=lambda metrics: FolderRecordings(
-                    data.path / FOLDER_NAME, settings, clock, log, metrics
+                    data.path / FOLDER_NAME, settings, clock, log, metrics, lambda: seal.seal
                 ),
                 sleep=time.sleep,
                 verify=verify,
             )
-            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log, token_keys)
+            seal.begin(store, keeper, app.recordings)
+            app.metrics.watch_seal(
+                lambda: store.sealing.is_whole,
+                lambda: store.sealing.rows_left,
+                lambda: store.sealing.records,
+            )
+            reloads = [seal.reload, *([token_keys.reload] if token_keys is not None else [])]
+            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log, reloads)
             app.keys = data.keys(make=False)  # they may have been rotated since
-        log_users.use_key(app.keys.pseudonym)
+        log.users.use_key(app.keys.pseudonym)
         app.metrics.watch_log(lambda: log.dropped_total)
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
         await app.server.listen(ACCEPTS_PER_ROUND)
-    except (DataDirUnusable, KeyFileUnusable, StoreFault) as error:
+    except (DataDirUnusable, KeyFileUnusable, SealKeysUnusable, StoreFault) as error:
         return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:
         return _not_started(
@@ -308,12 +327,14 @@ async def _end(
     return 0 if stored else 1
 
 
-def _store_of(settings: Settings, folder: Path) -> SqliteStore:
+def _store_of(settings: Settings, folder: Path, seal: ServerSeal) -> SqliteStore:
     return SqliteStore(
         folder,
         flush=settings.durability is Durability.JOURNAL,
         journal_bytes_max=settings.journal_bytes_max,
         rooms_max=settings.stored_rooms_max,
+        seal=seal.seal,
+        news=seal.news,
     )
 
 
@@ -324,31 +345,12 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
     return 1
 
 
-def _token_keys(settings: Settings, log: Log) -> "KeyFile[KeySet] | None":
-    """What tokens are verified with; None where none are. Raises KeyFileUnusable."""
-    if settings.auth is AuthMode.ANONYMOUS:
-        return None
-    from transport import auth_keys  # noqa: PLC0415  # cryptography, of which others have no need
-
-    path, is_secret = settings.jwt_secret_file, bool(settings.jwt_secret_file)
-    parse = auth_keys.of_secret if is_secret else auth_keys.of_public
-    allowed = auth_keys.spelled(settings.jwt_algorithms)
-    file = path or settings.jwt_public_key_file
-    return KeyFile(file, lambda content: parse(content, allowed), log, is_secret=is_secret)
-
-
-def _verifier(settings: Settings, keys: "KeyFile[KeySet]") -> Verify:
-    from transport.auth import TokenVerifier  # noqa: PLC0415  # as above
-
-    return TokenVerifier(settings, keys.keys, ANONYMOUS_GRANTS).verify
-
-
 def _reload_keys(
-    app: Application, data: DataDir, log: Log, token_keys: "KeyFile[KeySet] | None"
+    app: Application, data: DataDir, log: Log, others: Iterable[Callable[[], object]]
 ) -> None:
     """On SIGHUP: somebody rotated them."""
-    if token_keys is not None:
-        token_keys.reload()
+    for reload in others:
+        reload()
     try:
         app.keys = data.keys(make=False)
     except DataDirUnusable as error:

@@ -29,10 +29,15 @@ vaultmeet serve --help          every setting
 vaultmeet check-config --config FILE
 vaultmeet rotate-keys           sign resume tokens with a new key from now on
 vaultmeet token --sub ann       a token for development, where auth is jwt
+vaultmeet rotate-key --init --seal-key-file FILE    make a key that seals what is stored
+vaultmeet rotate-key --seal-key-file FILE           seal with a new key from now on
 """
 _SOURCES: Final = """\
 Every setting has one name: the flag --room-idle-s is VAULTMEET_ROOM_IDLE_S in the environment and
 room_idle_s in the TOML file. The flag wins over the environment, which wins over the file."""
+_ROTATION: Final = """\
+A running server takes the new key up at once. When all is sealed with it, the log event
+store_sealed and the metric vaultmeet_store_sealed say so; then --drop-old drops the others."""
 _METAVARS: Final = {"s": "SECONDS", "ms": "MS", "max": "N", "file": "FILE", "dir": "DIR"}
 
 
@@ -144,6 +149,26 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--revoke", action="store_true", help="tokens signed before are void: nobody can resume"
     )
+    about = "seal what is stored with a new key; it is sealed anew while the server runs"
+    rotate = commands.add_parser(
+        "rotate-key",
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.\n\n{_ROTATION}",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    rotate.add_argument("--config", metavar="FILE", help="TOML file with settings")
+    rotate.add_argument("--seal-key-file", metavar="FILE", help="file of the seal keys")
+    rotate.add_argument(
+        "--data-dir", metavar="DIR", help="folder of what is stored; by default one for each user"
+    )
+    turn = rotate.add_mutually_exclusive_group()
+    turn.add_argument("--init", action="store_true", help="make the file, with a first key")
+    turn.add_argument(
+        "--drop-old",
+        action="store_true",
+        help="drop the keys before the newest, if nothing uses them",
+    )
     return parser
 
 
@@ -233,14 +258,21 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from transport import app  # noqa: PLC0415  # the server and all its libraries
 
+    if chosen.command == "rotate-key":
+        turn = "init" if chosen.init else "drop-old" if chosen.drop_old else "add"
+        return _ended(*app.rotate_key(loaded.settings, loaded.seal_key, turn))
     if chosen.command == "rotate-keys":
-        rotated, told = app.rotate_keys(loaded.settings.data_dir, revoke=chosen.revoke)
-        if rotated:
-            sys.stdout.write(f"{_plain(told)}\n")
-            return 0
-        _complain(told)
-        return _FAILED
-    return app.run(loaded.settings, loaded.warnings, version())
+        return _ended(*app.rotate_keys(loaded.settings.data_dir, revoke=chosen.revoke))
+    return app.run(loaded.settings, loaded.warnings, version(), loaded.seal_key)
+
+
+def _ended(done: bool, told: str) -> int:  # of a pair that says both
+    """Say what was done, or why not; the exit code."""
+    if done:
+        sys.stdout.write(f"{_plain(told)}\n")
+        return 0
+    _complain(told)
+    return _FAILED
 
 
 if __name__ == "__main__":

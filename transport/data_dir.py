@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.keys import KEY_BYTES, KeyRing, KeysInvalid, parse
+from transport.secret_file import replace_secret
 
 KEYS_NAME: Final = "keys"
 LOCK_NAME: Final = "lock"
@@ -102,24 +103,8 @@ class DataDir:
 
     def keep_keys(self, ring: KeyRing) -> None:
         """Replace the file in one step, readable for its owner alone. Raises DataDirUnusable."""
-        path = self.path / KEYS_NAME
-        draft = path.with_name(f"{KEYS_NAME}.new")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                os.fchmod(file.fileno(), 0o600)
-                if path.exists():  # whoever rotates may be another user than the server
-                    owner = path.stat()
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                file.write(ring.text())
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            folder = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            replace_secret(self.path / KEYS_NAME, ring.text())
         except OSError as error:
             raise self._unusable(error) from None
 

@@ -65,7 +65,7 @@ class StructuredLog:
     ) -> None:
         self._encode = encode
         self._now_ms = now_ms
-        self._users = users or LogUsers()
+        self.users = users or LogUsers()
         self._second = (-1, "")
         self._colour = terminal
         self._console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and terminal)
@@ -144,7 +144,7 @@ class StructuredLog:
         if (socket := given["socket"]) is not None:
             fields["socketId"] = socket
         user = given["user"]
-        if user is not None and (shown := self._users.shown(user)) is not None:
+        if user is not None and (shown := self.users.shown(user)) is not None:
             fields["userId"] = shown
         if details := given["details"]:
             if not _SECRET_KEYS.isdisjoint(details):

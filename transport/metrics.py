@@ -32,7 +32,7 @@ _JOIN_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 # From a write without a flush to the point where a stall is told.
 _COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _RECORDING_OUTCOMES: Final = ("written", "failed", "dropped")
-_STORE_ERROR_CODES: Final = ("store", "unusable", "full", "readOnly", "damaged")
+_STORE_ERROR_CODES: Final = ("store", "unusable", "full", "readOnly", "damaged", "sealBroken")
 
 
 class PrometheusMetrics:
@@ -159,6 +159,30 @@ class PrometheusMetrics:
             "Rooms with changes that are not durable yet.",
             registry=registry,
         ).set_function(rooms_waiting)
+
+    def watch_seal(
+        self,
+        whole: Callable[[], bool],
+        rows_left: Callable[[], int],
+        records: Callable[[], int],
+    ) -> None:
+        """Ask these for the seal of the store, at each scrape. Once a registry."""
+        registry = self._registry
+        Gauge(
+            "vaultmeet_store_sealed",
+            "1 where all that is stored is sealed with the newest key, else 0.",
+            registry=registry,
+        ).set_function(whole)
+        Gauge(
+            "vaultmeet_store_rows_to_seal",
+            "Stored rows, at most, that are not sealed with the newest key yet.",
+            registry=registry,
+        ).set_function(rows_left)
+        Gauge(
+            "vaultmeet_seal_key_records",
+            "Records that the newest key has sealed; 2^32 are the most that it should.",
+            registry=registry,
+        ).set_function(records)
 
     def watch(
         self,

@@ -119,6 +119,18 @@ class Keeper:
     def settle(self, deliver: Callable[[StoreFault | None], object]) -> None:
         self._actor.tell(_Do(self._store.settle, deliver))
 
+    def do(
+        self,
+        work: Callable[[], object],
+        deliver: Callable[[Any], object],
+        untidy: Callable[[StoreFault], object],
+    ) -> None:
+        """Call `work` on the store's thread, `deliver` what it returns or the fault that it was,
+        and tidy. `untidy` as of `write`.
+        """
+        self._actor.tell(_Do(work, deliver))
+        self._actor.tell(_Tidy(untidy))
+
     async def close(self) -> None:
         """After all that was asked: close the store and end the thread. Raises StoreFault."""
         await self._done(_Close)

@@ -47,6 +47,12 @@ class StoreDamaged(StoreFault):
     code = "damaged"
 
 
+class StoreSealBroken(StoreFault):
+    """What is there is not what was sealed there. It was left as it is."""
+
+    code = "sealBroken"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records to be made durable together, or not at all. `mark` rises with each batch."""

@@ -25,26 +25,38 @@ from typing import Final
 from actors.ids import RoomId
 from actors.recall import GAPS_MAX
 from actors.records import Record, merged, vacant
+from actors.sealing import Seal
 from actors.stores import schema
-from actors.stores.codec import (
-    BodyInvalid,
-    body_of,
-    checksum,
-    dumps,
-    loads,
-    plain,
-    record_from,
-)
+from actors.stores.codec import BodyInvalid, body_of, dumps
 from actors.stores.port import (
     EPOCHS_UNTOLD,
     ROOMS_TOLD_MAX,
     Batch,
     Opened,
     StoreDamaged,
+    StoreSealBroken,
     StoreUnusable,
 )
+from actors.stores.resealing import UNHEARD, Sealing, SealNews
+from actors.stores.room_rows import (
+    INSERT_JOURNAL,
+    RoomRow,
+    journal_row,
+    record_in,
+    room_row,
+    row_of,
+    rows_of,
+)
 from actors.stores.sqlite_faults import set_file_aside
-from actors.stores.sqlite_opening import connect, faults, inspect, read, transaction
+from actors.stores.sqlite_opening import (
+    connect,
+    faults,
+    inspect,
+    inspect_seal,
+    keep_facts,
+    read,
+    transaction,
+)
 
 FILE_NAME: Final = "rooms.db"
 _SLICE_ROOMS_MAX: Final = 64
@@ -55,7 +67,8 @@ _ROW_RECORDS_MAX: Final = 512
 
 class SqliteStore:
     """`rooms.db` in `folder`. `flush`: a write waits until the disk has it (synchronous=FULL), so
-    that it outlives a loss of power and not only of the process.
+    that it outlives a loss of power and not only of the process. With a `seal` all that the file
+    says of rooms and people is sealed; what was not before, `tidy` seals. `news` is told of that.
     """
 
     def __init__(
@@ -65,6 +78,8 @@ class SqliteStore:
         flush: bool,
         journal_bytes_max: int = 4 * 1_048_576,
         rooms_max: int = 1_000_000,
+        seal: Seal | None = None,
+        news: SealNews = UNHEARD,
     ) -> None:
         self.path: Final = folder / FILE_NAME
         self._mark_file: Final = folder / f"{FILE_NAME}.damaged"
@@ -83,13 +98,17 @@ class SqliteStore:
         self._rooms = 0
         self._now_ms = 0
         self._is_open = False
+        self.sealing: Final = Sealing(self.path, seal, news)
+        self._held: dict[RoomId, Record] = {}
+        """What cannot be folded, as the seal of its row is broken: it goes back to the journal."""
 
     # -- opening
 
     def open(self, now_ms: int) -> Opened:
         self._now_ms = now_ms
-        remarks = []
+        remarks: list[str] = []
         try:
+            inspect_seal(self.path, self.sealing.seal)
             if self._mark_file.exists():
                 remarks.append(self._set_file_aside(self._mark_file.read_text(encoding="utf-8")))
                 self._mark_file.unlink()
@@ -112,10 +131,13 @@ class SqliteStore:
     def _open(self, remarks: list[str]) -> Opened:
         self._connection = connect(self.path)
         with self._faults() as connection:
+            if self.sealing.seal is not None:  # what is deleted is overwritten
+                connection.execute("PRAGMA secure_delete = ON")
             passed = schema.migrate(connection)
             if passed and passed[0] > 1:
                 remarks.append(f"{self.path} was brought to version {passed[-1]}")
-            found = read(self.path, connection)
+            found, self.sealing.form = read(self.path, connection, self.sealing.seal)
+            remarks += found.remarks
             gaps = found.gaps
             if found.run:
                 gaps[found.run] = found.mark
@@ -129,7 +151,8 @@ class SqliteStore:
                     remarks.append(f"{self.path}: row {seq} of the journal was set aside: {why}")
                 named = {str(earlier): mark for earlier, mark in gaps.items()}
                 gaps_text = dumps(named).decode()
-                self._keep_facts(connection, run=run, epoch=epoch, gaps=gaps_text)
+                keep_facts(connection, run=run, epoch=epoch, gaps=gaps_text)
+                self.sealing.begin(connection, found.last_seq, is_new=not found.run)
             if not self._flush:
                 connection.execute("PRAGMA synchronous = NORMAL")
         self._run, self._rooms, self._mark, self._epoch = run, found.rooms, found.mark, epoch
@@ -143,17 +166,18 @@ class SqliteStore:
             return None
         with self._faults() as connection:
             rows = connection.execute("SELECT CAST(room AS BLOB) FROM rooms").fetchall()
-        names = (RoomId(row[0].decode(errors="replace")) for row in rows)
-        return frozenset(names) | self._fresh.keys()
+        names = set(self._fresh)
+        for (key,) in rows:
+            with suppress(BodyInvalid):  # the row of no room that anybody could ask for
+                names.add(self.sealing.form.room_of(key.decode(errors="replace")))
+        return frozenset(names)
 
     # -- reading and writing
 
     def load(self, room_id: RoomId) -> Record | None:
         with self._faults() as connection:
-            row = connection.execute(
-                "SELECT checksum, CAST(body AS BLOB) FROM rooms WHERE room = ?", (room_id,)
-            ).fetchone()
-            kept = None if row is None else self._room_from(connection, room_id, *row)
+            row = row_of(connection, self.sealing.form, room_id)
+            kept = None if row is None else self._room_from(connection, room_id, row)
         for waiting in (self._frozen.get(room_id), self._fresh.get(room_id)):
             if waiting is not None:
                 kept = kept or vacant(room_id)
@@ -166,19 +190,22 @@ class SqliteStore:
             for at in range(0, len(batch.records), _ROW_RECORDS_MAX)
         ]
         recalled = [
-            (socket_id, self._run) for record in batch.records for socket_id in record.recalled
+            (self.sealing.form.socket_key(socket_id), self._run)
+            for record in batch.records
+            for socket_id in record.recalled
         ]
         rows = [
-            (seq, batch.mark, checksum(f"journal {seq}", body), body)
+            journal_row(self.sealing.form, seq, batch.mark, body)
             for seq, body in enumerate(bodies, self._seq + 1)
         ]
-        insert = "INSERT INTO journal (seq, mark, checksum, body) VALUES (?, ?, ?, ?)"
         with self._faults() as connection:
             if len(rows) == 1 and not recalled:
-                connection.execute(insert, rows[0])  # one statement is a transaction of its own
+                connection.execute(
+                    INSERT_JOURNAL, rows[0]
+                )  # one statement is a transaction of its own
             else:
                 with transaction(connection):
-                    connection.executemany(insert, rows)
+                    connection.executemany(INSERT_JOURNAL, rows)
                     connection.executemany(
                         "INSERT INTO recalled (socket, run) VALUES (?, ?)"
                         " ON CONFLICT (socket) DO UPDATE SET run = max(run, excluded.run)",
@@ -195,19 +222,21 @@ class SqliteStore:
 
     def settle(self) -> None:
         with self._faults() as connection, transaction(connection):
-            self._keep_facts(connection, gaps="{}")
+            keep_facts(connection, gaps="{}")
             connection.execute("DELETE FROM recalled")
 
     # -- folding
 
     def tidy(self) -> bool:
         if not self._frozen:
-            if self._fresh_bytes < self._journal_bytes_max:
-                return False
+            is_long = self._fresh_bytes >= self._journal_bytes_max
+            if not is_long and not self.sealing.waits_for(self._frozen_until):
+                with self._faults() as connection:
+                    return self.sealing.step(connection)
             self._frozen, self._fresh = self._fresh, {}
             self._frozen_until, self._fresh_bytes = self._seq, 0
         self._fold_slice()
-        return bool(self._frozen)
+        return bool(self._frozen) or self.sealing.under_way
 
     def _fold_slice(self) -> None:
         """Bring some rooms' rows up to date; with the last of them the journal is cut."""
@@ -219,12 +248,17 @@ class SqliteStore:
             if size >= _SLICE_ROWS_MAX:
                 break
         with self._faults() as connection:
-            before = self._rows_of(connection, list(chosen))
+            before = rows_of(connection, self.sealing.form, list(chosen))
             after: dict[RoomId, Record] = {}
             for room_id, record in chosen.items():
                 kept = vacant(room_id)
                 if room_id in before and not record.whole:
-                    kept = self._room_from(connection, room_id, *before[room_id])
+                    try:
+                        kept = self._room_from(connection, room_id, before[room_id])
+                    except StoreSealBroken as fault:
+                        self._held[room_id] = record
+                        self.sealing.tell_once(room_id, "seal_refused", error=str(fault))
+                        continue
                 kept.absorb(record)
                 after[room_id] = kept
             added = len(after.keys() - before.keys())
@@ -233,67 +267,88 @@ class SqliteStore:
                 for room_id, record in after.items()
                 if not record.rows and self._rooms + added > self._rooms_max
             ]
-            stored = [_row(record) for key, record in after.items() if key not in forgotten]
+            stored = [
+                room_row(self.sealing.form, record)
+                for room_id, record in after.items()
+                if room_id not in forgotten
+            ]
+            keys = {row[0] for row in stored}
+            gone = [row.key for key, row in before.items() if key in after and row.key not in keys]
             rooms = self._rooms + added - len(forgotten)
+            is_last = len(chosen) == len(self._frozen)
+            held = self._held_row() if is_last else []
             with transaction(connection):
                 connection.execute(
                     "INSERT OR REPLACE INTO rooms (room, checksum, body)"
                     " SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
                     (dumps(stored).decode(),),
                 )
-                for room_id in forgotten:
-                    connection.execute("DELETE FROM rooms WHERE room = ?", (room_id,))
-                if len(chosen) == len(self._frozen):
+                for key in gone:
+                    connection.execute("DELETE FROM rooms WHERE room = ?", (key,))
+                if is_last:
                     connection.execute("DELETE FROM journal WHERE seq <= ?", (self._frozen_until,))
-                self._keep_facts(connection, epoch=self._epoch, mark=self._mark, rooms=rooms)
+                    connection.executemany(INSERT_JOURNAL, held)
+                keep_facts(connection, epoch=self._epoch, mark=self._mark, rooms=rooms)
+                self.sealing.keep_count(connection)
         self._rooms = rooms
         for room_id in chosen:
             del self._frozen[room_id]
+        for _, _, _, body in held:
+            self._take_back(len(body))
 
-    @staticmethod
-    def _rows_of(
-        connection: sqlite3.Connection, room_ids: list[RoomId]
-    ) -> dict[RoomId, tuple[int, bytes]]:
-        """Checksum and body of those that have a row."""
-        try:
-            (text,) = connection.execute(
-                "SELECT json_group_array(json_array(room, checksum, body)) FROM rooms"
-                " WHERE room IN (SELECT value FROM json_each(?))",
-                (dumps(room_ids).decode(),),
-            ).fetchone()
-            return {room: (stated, body.encode()) for room, stated, body in loads(text)}
-        except (sqlite3.OperationalError, BodyInvalid, UnicodeError):
-            # One of them is no text any more: they are looked at one by one.
-            one = "SELECT checksum, CAST(body AS BLOB) FROM rooms WHERE room = ?"
-            rows = {room_id: connection.execute(one, (room_id,)).fetchone() for room_id in room_ids}
-            return {room_id: row for room_id, row in rows.items() if row is not None}
+    def _held_row(self) -> list[tuple[int, int, int, bytes]]:
+        """The row of the journal with what could not be folded; none where all was."""
+        if not self._held:
+            return []
+        body = body_of(list(self._held.values()))
+        return [journal_row(self.sealing.form, self._seq + 1, self._mark, body)]
 
-    def _room_from(
-        self, connection: sqlite3.Connection, room_id: RoomId, stated: int, body: bytes
-    ) -> Record:
-        """The record in a room's row. Raises StoreDamaged, and has then set the row aside."""
+    def _take_back(self, size: int) -> None:
+        self._seq += 1
+        self._fresh_bytes += size
+        for room_id, record in self._held.items():
+            newer = self._fresh.get(room_id)
+            if newer is not None:
+                record.absorb(newer)
+            self._fresh[room_id] = record
+        self._held = {}
+
+    def _room_from(self, connection: sqlite3.Connection, room_id: RoomId, row: RoomRow) -> Record:
+        """The record in a room's row. Raises StoreDamaged, and has then set the row aside; where
+        it was sealed StoreSealBroken, and has left it: no bit that somebody turns empties a room.
+        """
         try:
-            if checksum(room_id, body) != stated:
-                raise BodyInvalid("its checksum is wrong")
-            record = record_from(loads(body))
+            return record_in(self.sealing.form, room_id, row)
         except BodyInvalid as error:
+            if self.sealing.refuses(row.key):
+                raise StoreSealBroken(
+                    f"{self.path}: the record of room {room_id} (row {row.key}) is refused: {error}"
+                ) from None
             with transaction(connection):
-                self._set_row_aside(connection, f"room {room_id}", body)
-                connection.execute("DELETE FROM rooms WHERE room = ?", (room_id,))
+                self._set_row_aside(connection, f"room {room_id}", row.text)
+                connection.execute("DELETE FROM rooms WHERE room = ?", (row.key,))
             self._rooms -= 1
             raise StoreDamaged(
                 f"{self.path}: the record of room {room_id} was set aside: {error}"
             ) from None
-        if record.room_id != room_id:
-            raise AssertionError("a checksum that holds for another room")
-        return record
+
+    def reseal(self, seal: Seal) -> None:
+        """From now on seal with the newest key of `seal`; `tidy` does what was there before.
+
+        Raises StoreUnusable where `seal` lacks a key that is still in use, or the file was opened
+        without one; nothing is changed then.
+        """
+        with self._faults() as connection:
+            self.sealing.take(connection, seal, self._seq)
 
     # -- what cannot be read
 
     def _set_row_aside(self, connection: sqlite3.Connection, place: str, body: bytes) -> None:
+        (number,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM set_aside").fetchone()
+        place, body = self.sealing.form.wrapped(number, place, body) or (place, body)
         connection.execute(
-            "INSERT INTO set_aside (at_ms, place, body) VALUES (?, ?, ?)",
-            (self._now_ms, place, body),
+            "INSERT INTO set_aside (id, at_ms, place, body) VALUES (?, ?, ?, ?)",
+            (number, self._now_ms, place, body),
         )
 
     def close(self) -> None:
@@ -304,12 +359,6 @@ class SqliteStore:
                 connection.close()
 
     # -- inside
-
-    def _keep_facts(self, connection: sqlite3.Connection, **facts: object) -> None:
-        connection.executemany(
-            "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
-            [(name, str(value)) for name, value in facts.items()],
-        )
 
     @contextmanager
     def _faults(self) -> Iterator[sqlite3.Connection]:
@@ -329,8 +378,3 @@ class SqliteStore:
         if self._is_open:
             with suppress(OSError):
                 self._mark_file.write_text(why, encoding="utf-8")
-
-
-def _row(record: Record) -> list[object]:
-    body = dumps(plain(record))
-    return [record.room_id, checksum(record.room_id, body), body.decode()]

@@ -16,9 +16,11 @@ from urllib.parse import quote
 
 from actors.ids import SocketId
 from actors.records import Record
+from actors.sealing import Seal
 from actors.stores import schema
 from actors.stores.codec import BodyInvalid, checksum, loads, records_in
 from actors.stores.port import StoreDamaged, StoreUnusable
+from actors.stores.rows import Rows, Sealed, admit, sealed_from
 from actors.stores.sqlite_faults import fault_of
 
 _CHECKED_BYTES_MAX: Final = 64 * 1_048_576
@@ -45,6 +47,40 @@ class Contents:
     last_seq: int = 0
     journal_bytes: int = 0
     unreadable: list[tuple[int, bytes, str]] = field(default_factory=list)
+    store: str = ""
+    sealed: Sealed | None = None
+    seals: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+def inspect_seal(path: Path, seal: Seal | None) -> None:
+    """Look whether `seal` is the one of the file, and change nothing. Before anything else: also a
+    file that is to be set aside is not to be followed by one that is not sealed.
+
+    Raises StoreUnusable where it is not. What is no file of ours, or damaged, is for `inspect`.
+    """
+    try:
+        contents = _contents_of(path)
+    except StoreDamaged:
+        return
+    if contents is not None:
+        admit(path, contents.store, contents.sealed, seal)
+
+
+def seal_of(path: Path) -> Sealed | None:
+    """What the file says of its seal, None where it is not sealed. Raises StoreFault."""
+    contents = _contents_of(path)
+    return None if contents is None else contents.sealed
+
+
+def _contents_of(path: Path) -> Contents | None:
+    """The facts, None where it is no file of ours. Raises StoreFault."""
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    with faults(path), _reading(path) as connection:
+        if schema.owner_of(connection) != schema.APPLICATION_ID:
+            return None
+        return _facts(path, connection)
 
 
 def inspect(path: Path) -> None:
@@ -59,8 +95,7 @@ def inspect(path: Path) -> None:
             raise StoreUnusable(f"{path} is no file")
         if not path.exists() or not path.stat().st_size:
             return
-        address = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+        with _reading(path) as connection:
             owner, version = schema.owner_of(connection), schema.version_of(connection)
             if owner != schema.APPLICATION_ID and not (owner == 0 and schema.is_empty(connection)):
                 raise StoreUnusable(f"{path} is a database of another program")
@@ -75,6 +110,13 @@ def inspect(path: Path) -> None:
                     raise StoreDamaged(f"{path}: {found}")
             if version:
                 _facts(path, connection)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    address = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+        yield connection
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -94,23 +136,29 @@ def connect(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def read(path: Path, connection: sqlite3.Connection) -> Contents:
-    """All but the rows of the rooms. Raises StoreDamaged."""
+def read(path: Path, connection: sqlite3.Connection, seal: Seal | None) -> tuple[Contents, Rows]:
+    """All but the rows of the rooms, and how the latter are to be read. Raises StoreDamaged."""
     contents = _facts(path, connection)
-    recalled = connection.execute("SELECT socket, run FROM recalled").fetchall()
-    contents.recalled = {SocketId(socket_id): run for socket_id, run in recalled}
+    form = Rows(contents.store, seal, contents.sealed)
+    for key, run in connection.execute("SELECT socket, run FROM recalled").fetchall():
+        try:
+            contents.recalled[form.socket_of(key)] = run
+        except BodyInvalid as error:
+            contents.remarks.append(f"{path}: a recalled session cannot be read: {error}")
     rows = connection.execute("SELECT seq, mark, checksum, body FROM journal ORDER BY seq")
     for seq, mark, stated, body in rows:
         contents.last_seq, contents.mark = seq, max(contents.mark, mark)
         contents.journal_bytes += len(body)
+        contents.seals += 1
         try:
             if checksum(f"journal {seq}", body) != stated:
                 raise BodyInvalid("its checksum is wrong")
-            contents.records += records_in(body)
+            contents.records += records_in(form.journal_body(seq, mark, body))
         except BodyInvalid as error:
             contents.unreadable.append((seq, body, str(error)))
     contents.epoch = max([contents.epoch, *(record.epoch for record in contents.records)])
-    return contents
+    form.seals = contents.seals
+    return contents, form
 
 
 @contextmanager
@@ -138,8 +186,23 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def keep_facts(connection: sqlite3.Connection, **facts: object) -> None:
+    """Within a transaction of the caller's, or as one of its own."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
+        [(name, str(value)) for name, value in facts.items()],
+    )
+
+
 def _facts(path: Path, connection: sqlite3.Connection) -> Contents:
-    rows = connection.execute("SELECT name, CAST(value AS BLOB) FROM facts")
+    rows = connection.execute("SELECT name, CAST(value AS BLOB) FROM facts").fetchall()
+    sealed = None
+    for name, value in rows:
+        if name == "seal":
+            try:
+                sealed = sealed_from(value)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise StoreUnusable(f"{path}: its seal cannot be read: {error}") from None
     try:
         facts = {name: value.decode() for name, value in rows}
         gaps = loads(facts.get("gaps", "{}"))
@@ -149,6 +212,9 @@ def _facts(path: Path, connection: sqlite3.Connection) -> Contents:
             int(facts.get("epoch", 0)),
             int(facts.get("rooms", 0)),
             {int(run): int(mark) for run, mark in gaps.items()},
+            store=facts.get("store", ""),
+            sealed=sealed,
+            seals=int(facts.get("seals", 0)),
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreDamaged(f"{path}: a fact that cannot be read: {error}") from None

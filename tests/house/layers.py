@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.recall",
         "actors.records",
         "actors.room_state",
+        "actors.sealing",
         "actors.setting_agreements",
         "actors.setting_rules",
         "actors.setting_sources",
@@ -40,8 +41,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "actors.ledger",
         "actors.recordings",
+        "actors.sealed_recordings",
         "actors.stores.keeper",
         "actors.stores.memory",
+        "actors.stores.resealing",
+        "actors.stores.room_rows",
+        "actors.stores.rows",
         "actors.stores.schema",
         "actors.stores.sqlite",
         "actors.stores.sqlite_faults",
@@ -89,6 +94,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.pacer",
         "transport.requests",
         "transport.roster",
+        "transport.seal_keys",
+        "transport.seal_rotation",
+        "transport.secret_file",
         "transport.sequences",
         "transport.shares",
         "transport.throttle",
@@ -111,6 +119,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.quota",
         "transport.replies",
         "transport.seat",
+        "transport.server_auth",
+        "transport.server_seal",
         "transport.session",
         "transport.session_parts",
     ),
@@ -122,6 +132,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
 HOMES: dict[str, frozenset[str]] = {
+    "cryptography": frozenset({"actors.sealing"}),
     "jwt": frozenset({"transport.auth", "transport.auth_keys"}),
     "orjson": frozenset({"actors.stores.codec", "transport.wire"}),
     "prometheus_client": frozenset({"transport.metrics"}),

@@ -1,4 +1,4 @@
-"""`python -m tests.kill --rounds 50 --durability journal [--seed N]`: rounds of kill and restart.
+"""`python -m tests.kill --rounds 50 --durability journal [--sealed] [--seed N]`: kill and restart.
 
 Prints a line a round and every violation; the exit code is 1 where there was any.
 """
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from tests.kill.campaign import Report, campaign
+from tests.kill.rotating import Rotating
 
 
 def shown(report: Report) -> None:
@@ -39,12 +40,26 @@ def main() -> int:
         "--strict", action="store_true", help="positions in whole states count as told, too"
     )
     parser.add_argument(
+        "--sealed", action="store_true", help="seal what is stored, with a new key every round"
+    )
+    parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(2**31), help="of what the clients do"
     )
     chosen = parser.parse_args()
     sys.stdout.write(f"seed {chosen.seed}\n")
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="vaultmeet-kill-") as scratch:
+        sealed: dict[str, object] = {}
+        rotating: Rotating | None = None
+        if chosen.sealed:
+            rotating = Rotating(Path(scratch) / "seal.keys", Path(scratch) / "data")
+            sealed["seal_key_file"] = rotating.key_file
+
+        def told(report: Report) -> None:
+            shown(report)
+            if rotating is not None:
+                rotating.rotate()
+
         try:
             reports = asyncio.run(
                 campaign(
@@ -54,7 +69,8 @@ def main() -> int:
                     rounds=chosen.rounds,
                     people=chosen.people,
                     strict=chosen.strict,
-                    tell=shown,
+                    tell=told,
+                    **sealed,
                 )
             )
         except AssertionError as broken:

@@ -6,6 +6,7 @@ seed, the shrunken story in plain words, and how to replay it. Exit code 1 where
 
 import argparse
 import multiprocessing
+import os
 import secrets
 import sys
 import time
@@ -13,10 +14,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.sealing import Seal
+from actors.setting_sources import SEAL_KEY_ENV
 from tests.simulation.play import Outcome, play
 from tests.simulation.recordings import read, replay
 from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.story import FAULTS, STEPS, Story, make, parse
+from transport.seal_keys import SealKeys, SealKeysUnusable
 
 STORIES_AT_ONCE = 16
 REPORT_S = 60.0
@@ -51,15 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--seed", help="tell this one story, and print all that was said and heard")
     one.add_argument("--story", type=Path, help="the same for the story in this file")
     one.add_argument("--recording", type=Path, help="replay a file of the flight recorder")
+    parser.add_argument(
+        "--seal-key-file", default="", help="keys of a sealed recording; else VAULTMEET_SEAL_KEY"
+    )
     given = parser.parse_args(arguments)
     if given.jobs < 1 or given.steps < 1 or given.seeds < 1:
         parser.error("--jobs, --steps and --seeds: expected at least 1")
     try:
         if given.recording is not None:
-            return _replay(given.recording)
+            text = "" if given.seal_key_file else os.environ.get(SEAL_KEY_ENV, "")
+            keys = SealKeys(given.seal_key_file, text, secrets.token_bytes)
+            return _replay(given.recording, keys.seal())
         if given.story is not None:
             return _tell(parse(given.story.read_text("utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SealKeysUnusable) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
     if given.seed is not None:
@@ -148,8 +157,8 @@ def _explain(outcome: Outcome, steps: int, keep: Path | None) -> None:
     _say(f"replay: {_COMMAND} --seed {outcome.story.seed} --steps {steps}")
 
 
-def _replay(path: Path) -> int:
-    replayed = replay(read(path))
+def _replay(path: Path, seal: Seal | None) -> int:
+    replayed = replay(read(path, seal))
     _say(str(replayed))
     return 0 if replayed.same else 1
 

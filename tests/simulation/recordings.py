@@ -24,6 +24,8 @@ from actors.records import Stamp
 from actors.recovery import Checkpoint, Grace
 from actors.room import RoomActor
 from actors.room_state import LeaveReason
+from actors.sealed_recordings import body_in
+from actors.sealing import Seal
 from actors.settings import Durability, Settings
 from actors.story import fault_of
 from tests.simulation.recording_ghosts import (
@@ -73,10 +75,10 @@ class Replayed:
         return "\n".join(self.lines)
 
 
-def read(path: Path) -> Document:
-    """The recording in a file. Raises OSError or NotARecording."""
+def read(path: Path, seal: Seal | None = None) -> Document:
+    """The recording in a file, sealed or not. Raises OSError or NotARecording."""
     try:
-        return checked(json.loads(path.read_text("utf-8")))
+        return checked(json.loads(body_in(path, seal).decode()))
     except ValueError as error:
         raise NotARecording(f"{path}: {error}") from None
 

@@ -9,9 +9,13 @@ import pytest
 
 from actors import messages as m
 from actors.room_state import LeaveReason
+from actors.sealed_recordings import sealed_body
+from actors.sealing import keys_text
 from tests.actors.fake_operator import read_back
 from tests.actors.recorded_lives import cut
 from tests.actors.stage import Stage
+from tests.actors.stores.places import key, seal_of
+from tests.simulation.__main__ import main
 from tests.simulation.recordings import NotARecording, read, replay
 
 
@@ -117,6 +121,25 @@ def test_a_file_is_read_and_what_is_none_is_refused(
             read(path)
     with pytest.raises(FileNotFoundError, match=r"b\.json"):
         read(tmp_path / "b.json")
+
+
+@pytest.mark.rule("T3.10")
+def test_a_sealed_file_is_played_given_its_key(
+    document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command as well; without the key, or with another one, it is refused."""
+    keys = tmp_path / "seal.keys"
+    keys.write_text(keys_text([key(1)]), "ascii")
+    path = tmp_path / "a.sealed"
+    body = json.dumps(document).encode()
+    path.write_bytes(sealed_body(seal_of(1), path.name, body))
+    assert replay(read(path, seal_of(1))).same
+    for seal, word in ((None, "no key is given"), (seal_of(2), "not among the keys")):
+        with pytest.raises(NotARecording, match=word):
+            read(path, seal)
+    assert main(["--recording", str(path), "--seal-key-file", str(keys)]) == 0
+    assert main(["--recording", str(path)]) == 2
+    assert "no key is given" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["base", "inputs", "settings", "then"])

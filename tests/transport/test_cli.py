@@ -20,9 +20,13 @@ class FakeApp(ModuleType):
     def __init__(self) -> None:
         super().__init__("transport.app")
         self.runs: list[tuple[Settings, tuple[str, ...]]] = []
+        self.seal_keys: list[str] = []
 
-    def run(self, settings: Settings, warnings: tuple[str, ...], version: str) -> int:
+    def run(
+        self, settings: Settings, warnings: tuple[str, ...], version: str, seal_key: str
+    ) -> int:
         assert version == cli.version()
+        self.seal_keys.append(seal_key)
         self.runs.append((settings, warnings))
         return 7
 

@@ -4,6 +4,8 @@ Owns the list that the contract's tests are run over: a new store is added to `K
 else.
 """
 
+import os
+import random
 import shutil
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,6 +14,7 @@ from typing import Final, TypeAlias
 
 from actors.ids import RoomId
 from actors.records import Record
+from actors.sealing import KEY_BYTES, Seal
 from actors.stores.memory import MemoryDisk, MemoryStore
 from actors.stores.port import Batch, Opened, Store
 from actors.stores.sqlite import FILE_NAME, SqliteStore
@@ -25,14 +28,27 @@ TINY_JOURNAL: Final = 1024
 Make: TypeAlias = Callable[[], Store]
 
 
-def tiny(folder: Path) -> SqliteStore:
+def key(number: int) -> bytes:
+    """A seal key, the same for the same number."""
+    return random.Random(number).randbytes(KEY_BYTES)
+
+
+def seal_of(*numbers: int) -> Seal:
+    """The seal with those keys, the newest first."""
+    return Seal([key(number) for number in numbers], os.urandom)
+
+
+SEAL: Final = seal_of(1)
+
+
+def tiny(folder: Path, seal: Seal | None = None) -> SqliteStore:
     """One that folds all the time."""
-    return SqliteStore(folder, flush=False, journal_bytes_max=TINY_JOURNAL)
+    return SqliteStore(folder, flush=False, journal_bytes_max=TINY_JOURNAL, seal=seal)
 
 
-def folding(folder: Path) -> SqliteStore:
+def folding(folder: Path, seal: Seal | None = None) -> SqliteStore:
     """One that folds after every write, so that a tidied store has an empty journal."""
-    return SqliteStore(folder, flush=False, journal_bytes_max=1)
+    return SqliteStore(folder, flush=False, journal_bytes_max=1, seal=seal)
 
 
 KINDS: Final[dict[str, Callable[[Path], Make]]] = {
@@ -41,6 +57,9 @@ KINDS: Final[dict[str, Callable[[Path], Make]]] = {
     "sqlite flushed": lambda folder: lambda: SqliteStore(folder, flush=True),
     "sqlite tiny": lambda folder: lambda: tiny(folder),
     "sqlite folding": lambda folder: lambda: folding(folder),
+    "sqlite sealed": lambda folder: lambda: SqliteStore(folder, flush=False, seal=SEAL),
+    "sqlite sealed tiny": lambda folder: lambda: tiny(folder, SEAL),
+    "sqlite sealed folding": lambda folder: lambda: folding(folder, SEAL),
     "faulty": lambda folder: lambda: FaultyStore(tiny(folder)),
 }
 

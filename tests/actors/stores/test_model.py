@@ -16,15 +16,17 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from actors.records import Record
-from actors.stores import sqlite
+from actors.sealing import KEYS_MAX, Seal
+from actors.stores import resealing, sqlite
 from actors.stores.memory import MemoryDisk, MemoryStore
 from actors.stores.port import Batch
-from tests.actors.stores.places import NOW_MS, killed, tiny
+from tests.actors.stores.places import NOW_MS, killed, seal_of, tiny
 from tests.actors.stores.rooms import OTHER, ROOM, THIRD, Model, records, seen
 
 
@@ -44,10 +46,13 @@ class Disks(RuleBasedStateMachine):
         self.open_both()
 
     def open_both(self) -> None:
-        self.sqlite, self.memory = tiny(self.folder), MemoryStore(self.disk)
+        self.sqlite, self.memory = tiny(self.folder, self.seal()), MemoryStore(self.disk)
         opened = self.sqlite.open(self.now_ms)
         assert opened == self.memory.open(self.now_ms)
         assert opened.mark == self.mark
+
+    def seal(self) -> Seal | None:
+        return None
 
     @rule(batch=st.lists(records(), min_size=1, max_size=4), skipped=st.integers(0, 2))
     def write(self, batch: list[Record], skipped: int) -> None:
@@ -98,10 +103,45 @@ class Disks(RuleBasedStateMachine):
             shutil.rmtree(self.home)
 
 
-def test_any_history_of_a_disk_is_read_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was written, tidied, closed and killed, in whatever order. Rows and slices are so
-    small that few rooms need many of them.
+class SealedDisks(Disks):
+    """The same in the clear at first, then with a key, and another one, and so on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[int] = []
+
+    def seal(self) -> Seal | None:
+        return seal_of(*self.keys) if self.keys else None
+
+    @precondition(lambda self: len(self.keys) < KEYS_MAX)
+    @rule(starts_anew=st.booleans())
+    def rotate(self, *, starts_anew: bool) -> None:
+        starts_anew = starts_anew or not self.keys
+        self.keys.insert(0, max(self.keys, default=0) + 1)
+        if starts_anew:
+            self.close_and_open(0)
+        else:
+            self.sqlite.reseal(seal_of(*self.keys))
+
+    @precondition(lambda self: bool(self.keys))
+    @rule()
+    def drop_old(self) -> None:
+        self.tidy_all()
+        assert self.sqlite.sealing.is_whole
+        del self.keys[1:]
+        self.close_and_open(0)
+
+
+@pytest.mark.parametrize(
+    "machine", [Disks, pytest.param(SealedDisks, marks=pytest.mark.rule("T3.4", "T3.5"))]
+)
+def test_any_history_of_a_disk_is_read_as_it_was_written(
+    machine: type[Disks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was written, tidied, sealed, closed and killed, in whatever order. Rows and slices
+    are so small that few rooms need many of them.
     """
     monkeypatch.setattr(sqlite, "_SLICE_ROOMS_MAX", 1)
     monkeypatch.setattr(sqlite, "_ROW_RECORDS_MAX", 2)
-    run_state_machine_as_test(Disks, settings=settings(max_examples=60, stateful_step_count=25))
+    monkeypatch.setattr(resealing, "SLICE_ROWS_MAX", 1)
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=25))

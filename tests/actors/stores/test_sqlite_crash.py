@@ -13,10 +13,11 @@ import pytest
 
 from actors.ids import RoomId
 from actors.records import Record
+from actors.sealing import Seal
 from actors.stores import schema
 from actors.stores.port import Batch
 from actors.stores.sqlite import FILE_NAME, SqliteStore
-from tests.actors.stores.places import NOW_MS, Run, killed, tiny
+from tests.actors.stores.places import NOW_MS, SEAL, Run, killed, tiny
 from tests.actors.stores.rooms import Model, delta, row, whole
 
 ROOMS = [RoomId(f"room-{number}") for number in range(5)]
@@ -37,20 +38,21 @@ def history(writes: int) -> Iterator[Batch]:
 
 
 @pytest.mark.rule("P1.2")
+@pytest.mark.parametrize("seal", [None, SEAL])
 def test_after_every_write_and_every_slice_the_files_hold_just_what_was_written(
-    tmp_path: Path,
+    seal: Seal | None, tmp_path: Path
 ) -> None:
     """Killed there, the next run reads it, tidies it, and reads it again."""
     live = tmp_path / "live"
     live.mkdir()
-    store = tiny(live)
+    store = tiny(live, seal)
     store.open(NOW_MS)
     model = Model()
     copies = count()
 
     def check(mark: int) -> None:
         folder = killed(live, tmp_path / f"copy-{next(copies)}")
-        run = Run(lambda: tiny(folder))
+        run = Run(lambda: tiny(folder, seal))
         assert (run.opened.mark, run.opened.remarks) == (mark, ())
         assert run.rooms(ROOMS) == model.rooms
         run.tidy()
@@ -68,11 +70,14 @@ def test_after_every_write_and_every_slice_the_files_hold_just_what_was_written(
 
 
 @pytest.mark.rule("P1.2")
-def test_a_kill_between_two_slices_of_a_fold_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seal", [None, SEAL])
+def test_a_kill_between_two_slices_of_a_fold_loses_nothing(
+    seal: Seal | None, tmp_path: Path
+) -> None:
     """Some rooms are folded already and others are not: the journal still has them all."""
     live = tmp_path / "live"
     live.mkdir()
-    store = tiny(live)
+    store = tiny(live, seal)
     store.open(NOW_MS)
     model = Model()
     rooms = [RoomId(f"room-{number}") for number in range(200)]
@@ -98,7 +103,7 @@ def test_a_kill_between_two_slices_of_a_fold_loses_nothing(tmp_path: Path) -> No
                 ]
                 model.apply(late)
                 store.write(Batch(mark, late))
-            run = Run(partial(tiny, killed(live, tmp_path / f"{mark}-{step}")))
+            run = Run(partial(tiny, killed(live, tmp_path / f"{mark}-{step}"), seal))
             assert run.rooms(rooms) == model.rooms
             run.store.close()
             if not more:
