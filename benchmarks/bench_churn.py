@@ -62,7 +62,7 @@ class Churn:
     def begin(self, clients: list[Client]) -> None:
         self._clients = clients
         for client in clients:
-            client.on_text = self.on_text
+            client.on_message = self.on_message
             self._join(client)
 
     def errors(self) -> int:
@@ -77,7 +77,7 @@ class Churn:
         client.room = (client.room + 1) % self._rooms
         client.send(self._dialect.join(client.room, client.user))
 
-    def on_text(self, client: Client, payload: bytes) -> None:
+    def on_message(self, client: Client, payload: bytes) -> None:
         if self._dialect.joined_mark in payload:
             self.joins += 1
             if self._going:

@@ -66,7 +66,7 @@ class Pings:
         """Microseconds since the base."""
         return (time.monotonic_ns() - self.base_ns) // 1000
 
-    def on_text(self, _: Client, payload: bytes) -> None:
+    def on_message(self, _: Client, payload: bytes) -> None:
         due_us = ponged(payload)
         if self.counting and due_us is not None and due_us >= self.since_us:
             self.took_us.append(self.now_us() - due_us)
@@ -91,7 +91,7 @@ async def crowd(server: ServerProcess, dialect: Dialect, rooms: int, window_s: f
         base_ns = time.monotonic_ns()
         pings = Pings(base_ns)
         for pinger in pingers:
-            pinger.on_text = pings.on_text
+            pinger.on_message = pings.on_message
         pump = MovePump(pingers, PING_HZ, base_ns, frame_of=_ping, exact=True)
         pump.start()
         await asyncio.sleep(WARM_UP_S)

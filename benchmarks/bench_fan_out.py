@@ -58,7 +58,7 @@ async def fan_out(
     counter = MoveCounter(base_ns, sample_every)
     pump = MovePump(clients, HZ, base_ns, exact=exact)
     for client in clients:
-        client.on_text = counter.on_text
+        client.on_message = counter.on_message
     pump.start()
     await asyncio.sleep(WARM_UP_S)
 

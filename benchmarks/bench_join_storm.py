@@ -48,7 +48,7 @@ class Storm:
         self.waiting = count
         self.all_named = asyncio.Event()
 
-    def on_text(self, client: Client, payload: bytes) -> None:
+    def on_message(self, client: Client, payload: bytes) -> None:
         user, named = client.user, self.named
         self.frames[user].append((time.monotonic_ns(), payload))
         before = named[user]
@@ -101,7 +101,7 @@ async def storm(server: ServerProcess, dialect: Dialect, count: int) -> Figures:
     watch = Storm(count)
     joins = [dialect.join(0, client.user) for client in clients]
     for client in clients:
-        client.on_text = watch.on_text
+        client.on_message = watch.on_message
     bytes_before = sum(client.bytes_in for client in clients)
 
     meter = Meter(server)

@@ -74,7 +74,7 @@ class Changes:
         self.answered = self.refused = self.late = 0
         self.took_ns: list[int] = []
         for client in clients:
-            client.on_text = self.on_text
+            client.on_message = self.on_message
 
     @property
     def under_way(self) -> int:
@@ -121,7 +121,7 @@ class Changes:
         self._due[client.user] = due_ns
         client.send(update_frame(self._number))
 
-    def on_text(self, client: Client, payload: bytes) -> None:
+    def on_message(self, client: Client, payload: bytes) -> None:
         if b'"type":"ok"' in payload:
             due_ns = self._due.pop(client.user, None)
             if due_ns is None:

@@ -126,7 +126,7 @@ class Square:
             self.moved.append((client.user, due_ms))
         return move_frame(self.places[client.user], due_ms)
 
-    def on_text(self, client: Client, payload: bytes) -> None:
+    def on_message(self, client: Client, payload: bytes) -> None:
         now_ms = self.now_ms()
         if now_ms < self.since_ms:
             return
@@ -199,7 +199,7 @@ async def large_room(
     base_ns = time.monotonic_ns()
     square = Square(places(size), base_ns)
     for listener in listeners:
-        listener.on_text = square.on_text
+        listener.on_message = square.on_message
     pump = MovePump(clients, HZ, base_ns, frame_of=square.frame)
     pump.start()
     await asyncio.sleep(WARM_UP_S)

@@ -118,12 +118,12 @@ async def over_sockets(
 
     heard = 0
 
-    def on_text(_: Client, __: bytes) -> None:
+    def on_message(_: Client, __: bytes) -> None:
         nonlocal heard
         heard += 1
 
     for resident in residents:
-        resident.on_text = on_text
+        resident.on_message = on_message
     pump = MovePump(residents, MOVES_PER_S / rooms, time.monotonic_ns(), exact=True)
     pump.start()
     await asyncio.sleep(SETTLE_S)

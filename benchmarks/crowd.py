@@ -95,7 +95,7 @@ async def _hold(share: Share, pipe: Connection) -> None:
     counter = MoveCounter(base_ns)
     counter.counting = True
     for client in clients:
-        client.on_text = counter.on_text
+        client.on_message = counter.on_message
     pump = MovePump(clients, share.hz, base_ns)
     pump.start()
     await _told(pipe, _END)

@@ -1,7 +1,7 @@
 """The load generator: many clients of either dialect on one event loop, all counts bounded.
 
 Owns the sockets of the generator and the schedule of moves. Reads no cost and prints nothing. A
-client answers pings, holds who it has seen in its room, and hands each text frame to `on_text`
+client answers pings, holds who it has seen in its room, and hands each text frame to `on_message`
 while a scenario wants frames for itself.
 """
 
@@ -74,7 +74,7 @@ class Client(asyncio.Protocol):
         "frames_in",
         "mark",
         "name",
-        "on_text",
+        "on_message",
         "own_id",
         "port",
         "reader",
@@ -95,7 +95,7 @@ class Client(asyncio.Protocol):
         self.name = ""
         self.mark = b""
         self.seen: set[int] = set()
-        self.on_text: Callable[[Client, bytes], None] | None = None
+        self.on_message: Callable[[Client, bytes], None] | None = None
         self.answer: asyncio.Future[None] | None = None
         self.reader = FrameReader()
         self.upgrade: bytes | None = b""
@@ -132,10 +132,10 @@ class Client(asyncio.Protocol):
             self._fail(str(broken))
             return
         self.frames_in += len(frames)
-        on_text = self.on_text or self._note
+        on_message = self.on_message or self._note
         for opcode, payload in frames:
             if opcode == TEXT:
-                on_text(self, payload)
+                on_message(self, payload)
             elif opcode == PING:
                 self.send(client_frame(PONG, payload))
             elif opcode == CLOSE and not self.closing:
@@ -288,7 +288,7 @@ class MoveCounter:
         """Microseconds since the base."""
         return (time.monotonic_ns() - self.base_ns) // 1000
 
-    def on_text(self, client: Client, payload: bytes) -> None:
+    def on_message(self, client: Client, payload: bytes) -> None:
         """Count one frame; one of `sample_every` is parsed, timed, and holds the count to it."""
         moves = client.dialect.moves(payload, client.mark)
         if not self.counting:

@@ -114,10 +114,10 @@ def test_a_ping_is_known_by_what_it_carries() -> None:
     assert ponged(b'[{"type":"ok"}]') is None
     pings = Pings(time.monotonic_ns())
     client = Client(Rooms(), 0, 0, 0)
-    pings.on_text(client, b'{"type":"pong","t":0}')
+    pings.on_message(client, b'{"type":"pong","t":0}')
     pings.counting, pings.since_us = True, 1
     for stamp in (0, 1, 2):
-        pings.on_text(client, b'{"type":"pong","t":%d}' % stamp)
+        pings.on_message(client, b'{"type":"pong","t":%d}' % stamp)
     assert len(pings.took_us) == 2
 
 
@@ -170,7 +170,7 @@ def test_a_churner_knows_answers_in_either_dialect(
     traffic = Churn(dialect, rooms=2)
     traffic.begin([client])
     for payload in (joined, b'{"type":"other"}', left):
-        client.on_text(client, payload)
+        client.on_message(client, payload)
     assert (traffic.joins, traffic.leaves, traffic.refused) == (1, 1, 0)
     assert len(client.transport.frames) == 3
 
@@ -213,7 +213,7 @@ def test_a_square_times_who_is_near_and_leaves_out_the_rest() -> None:
     moves = [["A", 20, 0], ["B", 5, 0], ["B", 20, 0], ["C", RADIUS + 20, 0]]
     moved = {"type": "playersMoved", "epoch": 1, "moves": moves}
     for payload in (moved, [{"type": "ok"}, moved]):
-        square.on_text(client, json.dumps(payload).encode())
+        square.on_message(client, json.dumps(payload).encode())
     assert square.updates == 3
     assert len(square.took_ms) == 1
     assert all(30 <= took < 1000 for took in square.took_ms)

@@ -29,7 +29,7 @@ class Peer:
     def __init__(self, user: int) -> None:
         self.user = user
         self.room = 0
-        self.on_text: Any = None
+        self.on_message: Any = None
         self.sent: list[dict[str, Any]] = []
 
     def send(self, frame: bytes) -> None:
@@ -81,15 +81,15 @@ def test_a_client_has_one_change_under_way_and_the_next_room_follows() -> None:
     changes.fill()
     assert changes.under_way == UNDER_WAY_MAX
     assert clients[-1].sent == []
-    changes.on_text(clients[0], OK)
+    changes.on_message(clients[0], OK)
     assert changes.answered == len(changes.took_ns) == 1
     assert len(clients[-1].sent) == 1
     assert changes.under_way == UNDER_WAY_MAX
-    changes.on_text(clients[1], ERROR)
+    changes.on_message(clients[1], ERROR)
     assert changes.refused == 1
     assert len(clients[0].sent) == 2
     changes.stop()
-    changes.on_text(clients[2], OK)
+    changes.on_message(clients[2], OK)
     assert changes.under_way == UNDER_WAY_MAX - 1
 
 
@@ -97,9 +97,9 @@ def test_what_answers_nothing_is_no_answer() -> None:
     """An event of the room is not the `ok`, and an `ok` that nobody waits for is not counted."""
     (client,) = clients = peers(1)
     changes = Changes(clients)
-    changes.on_text(client, OK)
+    changes.on_message(client, OK)
     changes.fill()
-    changes.on_text(client, b'{"type":"playerUpdated","players":[]}')
+    changes.on_message(client, b'{"type":"playerUpdated","players":[]}')
     assert changes.answered == 0
     assert changes.under_way == 1
 
@@ -117,13 +117,13 @@ def test_a_churner_goes_from_room_to_room() -> None:
     traffic = Churn(Rooms(), rooms=2)
     traffic.begin(clients)
     for answer in (JOINED, LEFT, JOINED, LEFT):
-        client.on_text(client, answer)
+        client.on_message(client, answer)
     asked = [request.get("roomId") or request["type"] for request in client.sent]
     assert asked == ["r1", "leaveRoomGameSpace", "r0", "leaveRoomGameSpace", "r1"]
     assert (traffic.joins, traffic.leaves, traffic.refused) == (2, 2, 0)
     traffic.end()
-    client.on_text(client, JOINED)
-    client.on_text(client, ERROR)
+    client.on_message(client, JOINED)
+    client.on_message(client, ERROR)
     assert len(client.sent) == 5
     assert traffic.refused == 1
 

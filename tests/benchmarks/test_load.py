@@ -43,13 +43,13 @@ def test_every_client_sees_its_room_and_every_move_is_counted_once() -> None:
         counter.counting = True
         complete = asyncio.Event()
 
-        def on_text(client: Client, payload: bytes) -> None:
-            counter.on_text(client, payload)
+        def on_message(client: Client, payload: bytes) -> None:
+            counter.on_message(client, payload)
             if counter.delivered == len(clients) * moves_each * 2:
                 complete.set()
 
         for client in clients:
-            client.on_text = on_text
+            client.on_message = on_message
         for number in range(moves_each):
             for client in clients:
                 client.send(client.dialect.move(number, 0))
@@ -75,7 +75,7 @@ def test_one_s_own_position_is_neither_counted_nor_timed() -> None:
     counter.counting = True
     payload = b'{"type":"playersMoved","epoch":1,"moves":[["A",5,0],["B",6,0],["C",7,0]]}'
     for _ in range(17):
-        counter.on_text(client, payload)
+        counter.on_message(client, payload)
     assert counter.delivered == 34
     assert len(counter.latencies_us) == 2
     assert counter.miscounted == 0
