@@ -2,8 +2,8 @@
 
 R rooms of P players, each moving 20 times a second on its own schedule. A delivered update is one
 player's new position seen by one other client: a frame of the baseline, one entry of a batch of
-ours. Moves are last-wins, so two moves of a player within one tick are one update: a little less
-than 100 % delivered is no loss.
+ours. Ours stands twice, with moves in JSON and in binary. Moves are last-wins, so two moves of a
+player within one tick are one update: a little less than 100 % delivered is no loss.
 """
 
 from __future__ import annotations
@@ -14,8 +14,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.dialects import Dialect
-from benchmarks.figures import Column, Figures, Row, per_unit, quantile
-from benchmarks.harness import Harness, Meter, ServerProcess
+from benchmarks.figures import OURS, Column, Figures, Row, per_unit, quantile
+from benchmarks.harness import (
+    Harness,
+    Meter,
+    Options,
+    ServerProcess,
+    Target,
+    compact,
+    targets,
+)
 from benchmarks.load import SAMPLE_EVERY, MoveCounter, MovePump, close_all, connect, join_all
 
 NAME: Final = "fan_out"
@@ -36,7 +44,7 @@ HZ: Final = 20.0
 WARM_UP_S: Final = 1.0
 WINDOW_S: Final = 5.0
 QUICK_WINDOW_S: Final = 2.0
-SHAPES: Final = ((1, 50), (10, 50), (1, 200))
+SHAPES: Final = ((10, 10), (1, 50), (10, 50), (1, 200))
 
 
 async def fan_out(
@@ -95,6 +103,14 @@ async def fan_out(
     return figures
 
 
+def servers(options: Options) -> list[Target]:
+    """Ours in both forms of moves, and the baseline, as far as they were chosen."""
+    found = targets(options)
+    if OURS in options.servers:
+        found.insert(1, compact(options))
+    return found
+
+
 def run(harness: Harness) -> Iterator[Row]:
     """Every shape; shorter windows with `--quick`."""
     window_s = QUICK_WINDOW_S if harness.options.quick else WINDOW_S
@@ -108,4 +124,4 @@ def run(harness: Harness) -> Iterator[Row]:
         ) -> Figures:
             return await fan_out(server, dialect, rooms, per_room, window_s)
 
-        yield from harness.against_servers(NAME, f"{rooms}x{per_room}", measure)
+        yield from harness.against(NAME, f"{rooms}x{per_room}", servers(harness.options), measure)

@@ -48,7 +48,7 @@ PANEL_GAP: Final = 62
 AXIS_W: Final = 46
 CAPTION_H: Final = 40
 TICKS_ABOUT: Final = 5
-_OURS: Final = ("#2f81c7", "#5b9e9a", "#8d7fd1")
+_OURS: Final = ("#2f81c7", "#5b9e9a", "#8d7fd1", "#3aa655")
 _OTHERS: Final = ("#b8722c", "#6f8f3a", "#b0607f", "#8a8f98")
 _TEXT: Final = "#7a828c"
 

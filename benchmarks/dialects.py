@@ -1,7 +1,8 @@
-"""The two wire dialects that the generator speaks: ours, and that of `baseline.py`.
+"""The wire dialects that the generator speaks: ours in JSON, and that of `baseline.py`.
 
-PURE: bytes in, bytes or facts out; no socket, no clock. Owns the masking of client frames, the
-splitting of server frames, and two ways to read a message: `read` parses the whole JSON and is
+PURE: bytes in, bytes or facts out; no socket, no clock. What a dialect must offer is said here, and
+`compact.py` has a third. Owns the masking of client frames, the
+splitting of server frames, and two ways to read a message: `read` parses it whole and is
 what the cheap scans (`named`, `moves`) are held against, by the tests and by a sample in each run.
 """
 
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 TEXT: Final = 0x1
+BINARY: Final = 0x2
+MESSAGES: Final = (TEXT, BINARY)
 CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
@@ -44,7 +47,9 @@ def unmasked(frame: bytes) -> bytes:
 
 
 class BrokenStream(Exception):
-    """The server sent something that no server sends: a masked, fragmented or endless frame."""
+    """The server sent something that no server sends: a masked, fragmented or endless frame, or one
+    that its dialect does not allow.
+    """
 
 
 class FrameReader:
@@ -130,7 +135,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """New positions, as (who, x); `who` is a name in the dialect's own terms."""
+    """New positions, as (who, stamp in µs); `who` is a name in the dialect's own terms."""
 
     moves: tuple[tuple[str, int], ...]
 
@@ -151,6 +156,11 @@ class Dialect(Protocol):
     @property
     def path(self) -> str: ...
     @property
+    def subprotocol(self) -> str:
+        """What the handshake offers and the server must choose; none where it is empty."""
+        ...
+
+    @property
     def greets(self) -> bool:
         """True when the server speaks first, so that a client waits for `Welcomed`."""
         ...
@@ -165,14 +175,18 @@ class Dialect(Protocol):
         """The same of a leave."""
         ...
 
+    def fresh(self) -> Dialect:
+        """The dialect for one connection: itself, unless reading a frame takes what came before."""
+        ...
+
     def join(self, room: int, user: int) -> bytes: ...
     def leave(self) -> bytes: ...
     def move(self, stamp_us: int, y: int) -> bytes:
-        """A move whose x is `stamp_us`, the moment it was due; x comes back to the others."""
+        """A move whose x says `stamp_us`, the moment it was due; x comes back to the others."""
         ...
 
     def read(self, payload: bytes) -> list[Fact]:
-        """Everything the frame says, in order, by a full JSON parse. Unknown types say nothing."""
+        """Everything the frame says, in order, by parsing it whole. Unknown types say nothing."""
         ...
 
     def name_of(self, user: int, own_id: str) -> str:
@@ -217,10 +231,14 @@ class Rooms:
     """Our wire contract, as far as a load needs it."""
 
     path = "/ws"
+    subprotocol = ""
     greets = True
     joined_mark = b'"type":"roomGameSpaceJoined"'
     left_mark = b'"type":"roomGameSpaceLeft"'
     _LEAVE = client_frame(TEXT, b'{"type":"leaveRoomGameSpace"}')
+
+    def fresh(self) -> Dialect:
+        return self
 
     def join(self, room: int, user: int) -> bytes:
         request = {"type": "joinRoomGameSpace", "roomId": f"r{room}", "userId": f"u{user}"}
@@ -288,10 +306,14 @@ class Plain:
     """What `baseline.py` speaks: one object a frame, no batches, no ids but the user's."""
 
     path = "/"
+    subprotocol = ""
     greets = False
     joined_mark = b'"type":"members"'
     left_mark = b'"type":"left"'
     _LEAVE = client_frame(TEXT, b'{"type":"leave"}')
+
+    def fresh(self) -> Dialect:
+        return self
 
     def join(self, room: int, user: int) -> bytes:
         request = {"type": "join", "room": f"r{room}", "user": f"u{user}"}

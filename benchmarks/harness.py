@@ -27,11 +27,14 @@ from typing import Any, Final, Self
 import uvloop
 
 from benchmarks import machine
+from benchmarks.compact import Compact
 from benchmarks.dialects import Dialect, Plain, Rooms
 from benchmarks.figures import OURS, Figures, Row
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BASELINE: Final = "baseline"
+COMPACT: Final = f"{OURS}, compact"
+_JSON: Final = Rooms()
 START_S_MAX: Final = 15.0
 STOP_S_MAX: Final = 10.0
 MEASUREMENT_S_MAX: Final = 180.0
@@ -63,10 +66,21 @@ class Target:
     stored: Path | None = None
 
 
-def variant(options: Options, name: str, *flags: str, stored: Path | None = None) -> Target:
-    """Our server with more `flags`."""
+def variant(
+    options: Options,
+    name: str,
+    *flags: str,
+    dialect: Dialect = _JSON,
+    stored: Path | None = None,
+) -> Target:
+    """Our server with more `flags`, to clients that speak `dialect`."""
     command = (*options.command, "--port", "0", *_UNLIMITED, *flags)
-    return Target(name, Rooms(), command, stored)
+    return Target(name, dialect, command, stored)
+
+
+def compact(options: Options, *flags: str) -> Target:
+    """Our server with more `flags`, to clients that take moves in binary."""
+    return variant(options, COMPACT, *flags, dialect=Compact())
 
 
 def baseline() -> Target:

@@ -1,8 +1,8 @@
 """The load generator: many clients of either dialect on one event loop, all counts bounded.
 
 Owns the sockets of the generator and the schedule of moves. Reads no cost and prints nothing. A
-client answers pings, holds who it has seen in its room, and hands each text frame to `on_message`
-while a scenario wants frames for itself.
+client answers pings, holds who it has seen in its room, and hands each message, text or binary, to
+`on_message` while a scenario wants them for itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, Final
 from benchmarks.alarm import Alarm
 from benchmarks.dialects import (
     CLOSE,
+    MESSAGES,
     PING,
     PONG,
-    TEXT,
     BrokenStream,
     Dialect,
     FrameReader,
@@ -48,8 +48,9 @@ EXACT_STEP_NS: Final = 100_000
 _UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Version: 13\r\n\r\n"
+    "Sec-WebSocket-Version: 13\r\n{offer}\r\n"
 )
+_SUBPROTOCOL = "Sec-WebSocket-Protocol: {}\r\n"
 
 
 class SetUpFailed(Exception):
@@ -87,7 +88,7 @@ class Client(asyncio.Protocol):
     )
 
     def __init__(self, dialect: Dialect, port: int, user: int, room: int) -> None:
-        self.dialect = dialect
+        self.dialect = dialect.fresh()
         self.port = port
         self.user = user
         self.room = room
@@ -108,7 +109,9 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        transport.write(_UPGRADE.format(path=self.dialect.path, port=self.port).encode())
+        path, offered = self.dialect.path, self.dialect.subprotocol
+        offer = _SUBPROTOCOL.format(offered) if offered else ""
+        transport.write(_UPGRADE.format(path=path, port=self.port, offer=offer).encode())
 
     def data_received(self, data: bytes) -> None:
         self.bytes_in += len(data)
@@ -123,29 +126,33 @@ class Client(asyncio.Protocol):
             if b" 101 " not in head.partition(b"\r\n")[0]:
                 self._fail(f"handshake refused: {head[:100]!r}")
                 return
+            if (offered := self.dialect.subprotocol) and offered.encode() not in head:
+                self._fail(f"handshake without {offered}")
+                return
             if not self.dialect.greets:
                 self._answered()
             data = rest
         try:
-            frames = self.reader.feed(data)
+            self._take(self.reader.feed(data))
         except BrokenStream as broken:
             self._fail(str(broken))
-            return
-        self.frames_in += len(frames)
-        on_message = self.on_message or self._note
-        for opcode, payload in frames:
-            if opcode == TEXT:
-                on_message(self, payload)
-            elif opcode == PING:
-                self.send(client_frame(PONG, payload))
-            elif opcode == CLOSE and not self.closing:
-                self._fail(f"closed by the server: {payload!r}")
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
         if not self.closing:
             self._fail("connection lost")
         self._answered()
+
+    def _take(self, frames: list[tuple[int, bytes]]) -> None:
+        self.frames_in += len(frames)
+        on_message = self.on_message or self._note
+        for opcode, payload in frames:
+            if opcode in MESSAGES:
+                on_message(self, payload)
+            elif opcode == PING:
+                self.send(client_frame(PONG, payload))
+            elif opcode == CLOSE and not self.closing:
+                self._fail(f"closed by the server: {payload!r}")
 
     # -------- what a scenario does with it
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.bench_latency import servers
 from benchmarks.chart import (
     BAR_H,
     CPU_CHART,
     LATENCY_CHART,
+    MARGIN,
+    WIDTH,
     ChartFailed,
     cpu_chart,
     kept,
@@ -21,6 +24,7 @@ from benchmarks.chart import (
     shown,
     step_of,
 )
+from benchmarks.harness import Options
 
 Rows = list[dict[str, Any]]
 
@@ -139,6 +143,19 @@ def test_a_saturated_server_is_named_and_not_drawn() -> None:
     svg = latency_chart(kept(rows)["latency"])
     assert not any("baseline" in said and "p50" in said for said in points(svg))
     assert any("baseline: 9 % delivered" in said for said in words(svg))
+
+
+def test_each_server_of_a_run_has_a_colour_of_its_own() -> None:
+    """All that `latency` measures, and the words beside them do not run into each other."""
+    names = [target.name for target in servers(Options())]
+    rows = [row(name, 1.0 + n, "latency") for n, name in enumerate(names)]
+    svg = latency_chart(kept(rows)["latency"])
+    legend = re.findall(r'cx="([\d.]+)".*? fill="(#\w+)".*?<title>([^:<]*)</title>', svg)
+    named = [(name, colour) for _, colour, name in legend if name in names]
+    assert sorted(name for name, _ in named) == sorted(names)
+    assert len({colour for _, colour in named}) == len(names)
+    ends = max(float(x) + 10 + 7 * len(name) for x, _, name in legend if name in names)
+    assert ends < WIDTH - MARGIN - 7 * len("full: p50, hollow: p99")
 
 
 @pytest.mark.parametrize(
