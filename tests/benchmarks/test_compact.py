@@ -115,9 +115,9 @@ def test_numbers_follow_who_comes_and_goes() -> None:
     dialect = seated(["M", "X"], "M")
     assert count(dialect, said("playerJoinedRoom", 2, "A"), "M") == 0
     assert count(dialect, binary("AMX", {"M": 1, "X": 1}, 2), "M") == 1
-    batch = [said("playerLeftRoom", 3, "X"), said("playerReady", 4, "A")]
+    batch = [said("playerLeftRoom", 3, "A"), said("playerReady", 4, "X")]
     assert count(dialect, b"[" + b",".join(batch) + b"]", "M") == 0
-    assert count(dialect, binary("AM", {"A": 1}, 4), "M") == 1
+    assert count(dialect, binary("MX", {"X": 1}, 4), "M") == 1
     dialect.read(said("roomState", 9, "M", "B", own="M"))
     assert dialect.read(binary("BM", {"B": 5}, 9)) == [Moved((("B", 5),))]
 
@@ -152,6 +152,7 @@ SPARSE = [f"{number:03}" for number in range(100)]
         ("050", binary(SPARSE, {"050": 1, "060": 1})[:26], "end after 26"),
         ("050", binary(SPARSE, dict.fromkeys(SPARSE, 1))[:24], "end after 24"),
     ],
+    ids=["another version", "no seat", "cut numbers", "cut bits"],
 )
 def test_what_would_be_counted_wrong_is_no_count(own: str, payload: bytes, why: str) -> None:
     """Another version's numbers, no seat of one's own, and a frame that was cut."""
@@ -178,6 +179,21 @@ BITS, NUMBERS = binary("ABC", {"A": 1, "C": 1}), binary(SPARSE, {"050": 1, "060"
         (SPARSE, NUMBERS[:24] + b"\x46" + NUMBERS[25:], r"players \[70, 60\]"),
         (SPARSE, NUMBERS[:26] + b"\x70" + NUMBERS[27:], r"players \[50, 112\] of 100"),
         ("AB", BITS[:16] + b"\2" + BITS[17:], "version"),
+    ],
+    ids=[
+        "cut head",
+        "cut",
+        "too long",
+        "more than there are",
+        "odd coordinates",
+        "no zero in the head",
+        "nobody",
+        "a bit too many",
+        "a bit of nobody",
+        "no zeros before the coordinates",
+        "descending numbers",
+        "a number of nobody",
+        "another version",
     ],
 )
 def test_the_whole_parse_takes_only_what_the_page_allows(
@@ -209,7 +225,11 @@ def test_one_s_own_position_is_neither_counted_nor_timed() -> None:
     assert client.errors == 0
 
 
-@pytest.mark.parametrize("payload", [binary("ABC", {"A": 1}, 2), BITS[:4] + b"\3" + BITS[5:]])
+@pytest.mark.parametrize(
+    "payload",
+    [binary("ABC", {"A": 1}, 2), BITS[:4] + b"\3" + BITS[5:]],
+    ids=["another version", "more than there are"],
+)
 def test_a_wrong_frame_is_an_error_of_the_run(payload: bytes) -> None:
     """Numbers of another version at once, a head that lies when the sample comes to it."""
     client = member("ABC", "B")
