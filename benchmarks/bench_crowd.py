@@ -2,7 +2,8 @@
 
 Rooms of five, each player moving once in ten seconds, held by several generator processes from
 several addresses. Meanwhile others, on connections of their own and in no room, send pings by the
-kernel's timer: the latency counts from when a ping was due until its answer was read. Memory is
+kernel's timer: the latency counts from when a ping was due until its answer was read. So many
+moves and heartbeats may make the server hold its breath before it reads (`pace_ms`). Memory is
 resident memory over what the empty server held, without the kernel's socket buffers. CPU is per
 connection and second, heartbeats and moves included.
 """

@@ -29,6 +29,7 @@ from benchmarks.load import SAMPLE_EVERY, MoveCounter, MovePump, close_all, conn
 NAME: Final = "fan_out"
 TITLE: Final = "Fan-out of moves at 20 Hz (rooms x players)"
 KEY: Final = "cpu_us_per_update"
+FIRST: Final = OURS
 COLUMNS: Final = (
     Column("cpu_us_per_update", "server CPU µs/update", 2),
     Column("delivered_pct", "delivered %", 1),

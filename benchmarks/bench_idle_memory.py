@@ -2,8 +2,8 @@
 
 Resident memory of the server over what it held before the first client: per open connection,
 per player seated in a room of five, and per room that everybody left (the baseline drops these at
-once; ours keeps them for `room_idle_s`). Kernel socket buffers are not in it. CPU is per
-connection and second of idling, heartbeats included.
+once; ours keeps their epoch, version and times for `room_idle_s`). Kernel socket buffers are not in
+it. CPU is per connection and second of idling, heartbeats included.
 """
 
 from __future__ import annotations
