@@ -17,7 +17,7 @@ from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, r
 from actors.recovery import Checkpoint, Grace, Wreckage, restore
 from actors.room_state import LeaveReason, Player, RoomState
 from actors.timers import Graces
-from actors.turn import OweAnswer, OweEviction, OweState, Turn
+from actors.turn import Fact, OweAnswer, OweEviction, OweState, Turn
 
 _SPARE_ROWS: Final = 64
 """A room's waiting record may hold this many rows more than twice its players; then it is whole."""
@@ -260,6 +260,11 @@ def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Beginni
 def report_expired(expired: Iterable[Kept], state: RoomState, ports: Ports) -> None:
     """Tell the operator who did not come back."""
     for one in expired:
+        details: dict[str, object] = {"reason": LeaveReason.TIMEOUT}
+        fact = Fact(
+            "player_left", one.player, len(state.players), state.version, details, one.person
+        )
+        ports.audit.told(state.room_id, state.epoch, [fact])
         ports.metrics.player_left(LeaveReason.TIMEOUT)
         ports.log.info(
             "player_left",

@@ -31,6 +31,12 @@ class KeyRing:
         older = () if revoke else self.signing[: SIGNING_KEYS_MAX - 1]
         return KeyRing(self.pseudonym, (key, *older))
 
+    def name(self) -> str:
+        """What to call the key that signs where it must not be shown: 8 hex digits, which say
+        nothing about it.
+        """
+        return hmac.digest(self.signing[0], b"name", "sha256")[:4].hex()
+
     def text(self) -> str:
         """What `parse` reads: a heading, then one key a line."""
         lines = [_HEADING, f"pseudonym {self.pseudonym.hex()}"]

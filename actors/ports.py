@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from actors.audit.port import UNAUDITED, AuditLog
 from actors.encoder import Encoder, Form
 from actors.errors import Refusal
 from actors.history import Verdict
@@ -367,3 +368,4 @@ class Ports:
     ledger: Ledger
     settings: Settings
     recordings: Recordings = UNRECORDED
+    audit: AuditLog = UNAUDITED

@@ -123,6 +123,8 @@ class Publication:
         """Tell the operator."""
         log, metrics = self._ports.log, self._ports.metrics
         facts, turn.facts = turn.facts, []
+        if facts:
+            self._ports.audit.told(self._state.room_id, self._state.epoch, facts)
         for fact in facts:
             player = fact.player
             if fact.event == "player_joined":

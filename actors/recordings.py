@@ -1,5 +1,5 @@
 """Recordings as files: the gate in front of the folder, and the thread that writes there. With
-runtime.py, futures.py and stores/keeper.py, all that imports pykka.
+runtime.py, futures.py, stores/keeper.py and audit/writer.py, all that imports pykka.
 
 Owns how many may be written, wait and be kept, and what a file is called. Nothing that the disk
 does reaches a room: what cannot be written is counted, and told once. Knows no room's rules.

@@ -299,6 +299,7 @@ class RegistryActor(LoopActor):
 
     def _rest(self, record: RoomRecord, failure: RoomFailed, now_s: float) -> None:
         """Close a room that keeps failing: everybody is told, everything that waits answered."""
+        self._ports.audit.note("room_closed", room_id=record.room_id)
         wreckage = failure.wreckage
         directory = self._directory
         del directory.rooms[record.room_id]

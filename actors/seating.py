@@ -263,10 +263,10 @@ class Seating:
     def _remove(self, socket_id: SocketId, reason: LeaveReason) -> None:
         self._remember(socket_id)
         change = self._state.leave(socket_id, reason, self._ports.clock.now_ms())
-        del self._members[socket_id]
+        person = self._members.pop(socket_id).person
         if change is not None:
             self._changed(change)
-            self._fact("player_left", change.player, reason=reason)
+            self._fact("player_left", change.player, person, reason=reason)
 
     def _seat(self, message: m.Join | m.Resume, serial: int, *, returns: bool = False) -> Member:
         """`serial` is its first token. Raises RoomFull, unless it `returns` or took a seat over."""
@@ -373,9 +373,11 @@ class Seating:
             raise Unavailable("the room took too long", retry_after_ms=1000)
         return True
 
-    def _fact(self, event: str, player: Player, **details: object) -> None:
+    def _fact(self, event: str, player: Player, person: str = "", **details: object) -> None:
         state = self._state
-        self._turn.facts.append(Fact(event, player, len(state.players), state.version, details))
+        who = person or self._members[player.socket_id].person
+        at = len(state.players), state.version
+        self._turn.facts.append(Fact(event, player, *at, details, who))
 
 
 HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {

@@ -29,6 +29,14 @@ class Durability(StrEnum):
     JOURNAL = "journal"
 
 
+class AuditMode(StrEnum):
+    """`auto` is `on` wherever anything outlives the process."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """`auto` is `console` on a terminal, else `json`."""
 
@@ -126,8 +134,9 @@ class Settings:
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
         "the one before")] = False
 
-    data_dir: Annotated[str, Rule(_D, "folder of the database, the keys and the recordings, made "
-        "when missing; by default one for each user", pattern=_PATH, expected="a folder")] = ""
+    data_dir: Annotated[str, Rule(_D, "folder of the database, the keys, the recordings and the "
+        "audit, made when missing; by default one for each user",
+        pattern=_PATH, expected="a folder")] = ""
     seal_key_file: Annotated[str, Rule(_D, "file of the keys that seal what is stored; without it "
         "and without VAULTMEET_SEAL_KEY all is stored in the clear", pattern=_PATH,
         expected="a file")] = ""
@@ -147,6 +156,19 @@ class Settings:
         "it is longer", 1024, 1024 * _MIB)] = 4 * _MIB
     stored_rooms_max: Annotated[int, Rule(_D, "stored rooms; beyond, an empty one is not kept",
         1, 1_000_000_000)] = 1_000_000
+
+    audit: Annotated[AuditMode, Rule(_D, "keep who did what in a record that cannot be changed "
+        "unseen; auto: on, unless durability is memory")] = AuditMode.AUTO
+    audit_key_file: Annotated[str, Rule(_D, "secret of the audit; by default audit.key in data_dir",
+        pattern=_PATH, expected="a file")] = ""
+    audit_file_bytes_max: Annotated[int, Rule(_D, "a longer file of the audit is followed by "
+        "another one", 1024, 1024 * _MIB)] = 16 * _MIB
+    audit_retention_days: Annotated[int, Rule(_D, "files of the audit whose entries are all older "
+        "are removed; 0 keeps them", 0, 36_500)] = 0
+    audit_flush_ms: Annotated[int, Rule(_D, "entries of the audit are written this much later, "
+        "together", 1, 10_000)] = 200
+    audit_waiting_max: Annotated[int, Rule(_D, "entries of the audit that wait for the disk; "
+        "beyond: counted, and the audit says how many", 1, 10_000_000)] = 100_000
 
     players_max: Annotated[int, Rule(_R, "players of a room, lost ones included; beyond: roomFull",
         1, 1_000_000)] = 1000
@@ -244,6 +266,13 @@ class Settings:
     log_level: Annotated[LogLevel, Rule(_O, "least level that is written")] = LogLevel.INFO
     log_lines_max: Annotated[int, Rule(_O, "lines that wait for a slow output; beyond: dropped "
         "and counted", 1, 10_000_000)] = 10_000
+
+    @property
+    def is_audited(self) -> bool:
+        """What `audit` comes to."""
+        if self.audit is AuditMode.AUTO:
+            return self.durability is not Durability.MEMORY
+        return self.audit is AuditMode.ON
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in TABLE}

@@ -94,6 +94,9 @@ class Fact:
     player_count: int
     version: int
     details: dict[str, object]
+    person: str = field(default="", repr=False)
+    """The player's real name: for the audit alone, as are those of the `persons` it is about."""
+    persons: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)

@@ -4,11 +4,8 @@ time, randomness and signals come from.
 
 import asyncio
 import contextlib
-import gc
-import logging
 import os
 import random
-import resource
 import secrets
 import signal
 import ssl
@@ -16,12 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import uvloop
 
+from actors.audit.book import AuditFault
+from actors.audit.port import UNAUDITED, AuditLog
+from actors.audit.trail import AuditTrail, AuditWriter
+from actors.audit.writer import BookWriter
 from actors.directory import Directory
-from actors.faults import explained
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
@@ -46,18 +46,17 @@ from transport.link import Link
 from transport.log import StructuredLog
 from transport.log_users import LogUsers
 from transport.metrics import PrometheusMetrics
+from transport.process import keep_what_is_there, prepare
 from transport.roster import SessionRoster
 from transport.seal_keys import SealKeys, SealKeysUnusable
 from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
+from transport.server_audit import close_audit, open_audit
 from transport.server_auth import token_keys_of, verifier_of
 from transport.server_seal import ServerSeal
 from transport.session import Session
 from transport.shares import Shares
 from transport.wire import dumps
-
-if TYPE_CHECKING:
-    pass
 
 SOCKET_ID_BYTES: Final = 9
 """12 characters of URL-safe base64: 72 random bits."""
@@ -110,7 +109,7 @@ class Application:
     """Everything, wired. `store` and what it knew when it was opened, None where nothing is kept;
     `recordings` makes what keeps recordings of rooms, None where none are made. `new_name` gives a
     URL-safe text of so many random bytes. `sleep` blocks the thread; None: never. `verify` says
-    whose a token is; None where nobody is asked who he is.
+    whose a token is; None where nobody is asked who he is. `audit` writes it; None: nobody.
     """
 
     def __init__(
@@ -125,6 +124,7 @@ class Application:
         recordings: Callable[[PrometheusMetrics], Recordings] | None = None,
         sleep: Callable[[float], object] | None = None,
         verify: Verify | None = None,
+        audit: AuditWriter | None = None,
     ) -> None:
         self.metrics: Final = PrometheusMetrics(version)
         self.census: Final = Census()
@@ -140,6 +140,11 @@ class Application:
         roster = SessionRoster()
         encoder = WireEncoder(settings.players_max, settings.tick_ms)
         self.recordings: Recordings = UNRECORDED if recordings is None else recordings(self.metrics)
+        self.audit: AuditTrail | None = None
+        if audit is not None:
+            self.audit = AuditTrail(audit, clock, settings, log, self.metrics)
+            self.metrics.watch_audit(self.audit)
+        self.audit_log: Final[AuditLog] = self.audit or UNAUDITED
         ports = Ports(
             clock,
             encoder,
@@ -150,6 +155,7 @@ class Application:
             ledger,
             settings,
             self.recordings,
+            self.audit_log,
         )
         self.directory: Final = Directory(Mailbox(settings.mailbox_messages_max), epoch=epoch)
         self.registry: Final = RegistryActor.start(
@@ -165,6 +171,7 @@ class Application:
             log,
             self.metrics,
             Shares(settings, clock),
+            self.audit_log,
         )
 
         authentication = None if verify is None else Authentication(settings, clock, verify)
@@ -227,22 +234,23 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
     )
     for warning in warnings:
         log.warn("setting_ignored", reason=warning)
-    logging.getLogger("pykka").setLevel(logging.CRITICAL)  # failures are told by our own log
-    loop.set_exception_handler(lambda _, context: _tell_fault(log, context))
-    _raise_open_files()
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # means: read the keys again
+    prepare(loop, log)
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
     keeper: Keeper | None = None
     try:
+        if settings.is_audited or settings.durability is not Durability.MEMORY:
+            data.lock()
         token_keys = token_keys_of(settings, log)
         verify = None if token_keys is None else verifier_of(settings, token_keys)
         if token_keys is not None:
             loop.add_signal_handler(signal.SIGHUP, token_keys.reload)
         if settings.durability is Durability.MEMORY:
             keys = derived(secrets.token_bytes(32))
-            app = Application(settings, log, clock, keys, version, sleep=time.sleep, verify=verify)
+            audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
+            app = Application(
+                settings, log, clock, keys, version, sleep=time.sleep, verify=verify, audit=audit
+            )
         else:
-            data.lock()
             keys = data.keys()
             seal_keys = SealKeys(settings.seal_key_file, seal_key, secrets.token_bytes)
             seal = ServerSeal(seal_keys, data.path, log, loop)
@@ -251,6 +259,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
             opened = await keeper.open(clock.now_ms())
             for remark in opened.remarks:
                 log.error("store_set_aside", error=remark)
+            audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
             app = Application(
                 settings,
                 log,
@@ -263,6 +272,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
                 ),
                 sleep=time.sleep,
                 verify=verify,
+                audit=audit,
             )
             seal.begin(store, keeper, app.recordings)
             app.metrics.watch_seal(
@@ -279,15 +289,13 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
         stop = asyncio.Event()
         _watch_signals(loop, stop, log)
         await app.server.listen(ACCEPTS_PER_ROUND)
-    except (DataDirUnusable, KeyFileUnusable, SealKeysUnusable, StoreFault) as error:
+    except (DataDirUnusable, KeyFileUnusable, SealKeysUnusable, StoreFault, AuditFault) as error:
         return _not_started(log, settings, str(error))
     except (OSError, ssl.SSLError) as error:
         return _not_started(
             log, settings, f"cannot listen on {settings.host}:{settings.port}: {error}"
         )
-    gc.collect()
-    gc.freeze()  # what is there now stays: no collection needs to look at it again
-    gc.set_threshold(10_000, 20, 10)
+    keep_what_is_there()
     log.info(
         "server_started",
         host=settings.host,
@@ -296,18 +304,24 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
         auth=settings.auth.value,
         durability=settings.durability.value,
     )
+    app.audit_log.note("server_started", version=version, keys=app.keys.name())
     await stop.wait()
-    code = await _end(app, keeper, settings, clock, log)
+    code = await _end(app, keeper, audit, settings, clock, log)
     data.unlock()
     log.close()
     return code
 
 
 async def _end(
-    app: Application, keeper: Keeper | None, settings: Settings, clock: Clock, log: StructuredLog
+    app: Application,
+    keeper: Keeper | None,
+    audit: BookWriter | None,
+    settings: Settings,
+    clock: Clock,
+    log: StructuredLog,
 ) -> int:
-    """The drain. Connections may take `drain_s` less what the store is left; 1 where changes were
-    not stored by then.
+    """The drain. Connections may take `drain_s` less what the store is left; 1 where changes or
+    entries of the audit were not stored by then.
     """
     log.info("server_draining", connections=app.door.admission.open_count)
     store_s = 0.0 if keeper is None else min(STORE_DRAIN_S, settings.drain_s / 2)
@@ -323,8 +337,10 @@ async def _end(
     if isinstance(app.recordings, FolderRecordings):
         await app.recordings.close(max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S))
     await app.registry.stop()
+    audit_s = max(until_s - clock.monotonic_s(), STORE_DRAIN_LEAST_S)
+    audited = await close_audit(app.audit, audit, cut, audit_s, log)
     log.info("server_stopped", cutOff=cut)
-    return 0 if stored else 1
+    return 0 if stored and audited else 1
 
 
 def _store_of(settings: Settings, folder: Path, seal: ServerSeal) -> SqliteStore:
@@ -357,6 +373,7 @@ def _reload_keys(
         log.error("keys_not_reloaded", error=str(error))
     else:
         log.info("keys_reloaded", signingKeys=len(app.keys.signing))
+        app.audit_log.note("keys_reloaded", keys=app.keys.name(), signingKeys=len(app.keys.signing))
 
 
 def _reconnect_times(settings: Settings) -> Callable[[], int]:
@@ -377,20 +394,3 @@ def _watch_signals(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told, number.name)
-
-
-def _tell_fault(log: Log, context: dict[str, Any]) -> None:
-    """What a callback of the loop raised: a bug, told and survived."""
-    error = context.get("exception")
-    if isinstance(error, BaseException):  # the loop's message has the callback's arguments in it
-        log.error("callback_failed", error=explained(error))
-    else:
-        log.error("callback_failed", reason=str(context.get("message")))
-
-
-def _raise_open_files() -> None:
-    """A connection is a file: take what the system grants."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

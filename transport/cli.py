@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from actors.setting_rules import Group, Row
 from actors.setting_sources import Loaded, load, nearest
 from actors.settings import TABLE, SettingsInvalid
-from transport import cli_token
+from transport import audit_command, cli_token
 
 _FAILED: Final = 1
 _MISTAKE: Final = 2
@@ -31,6 +31,7 @@ vaultmeet rotate-keys           sign resume tokens with a new key from now on
 vaultmeet token --sub ann       a token for development, where auth is jwt
 vaultmeet rotate-key --init --seal-key-file FILE    make a key that seals what is stored
 vaultmeet rotate-key --seal-key-file FILE           seal with a new key from now on
+vaultmeet audit verify          whether anybody has changed the record of who did what
 """
 _SOURCES: Final = """\
 Every setting has one name: the flag --room-idle-s is VAULTMEET_ROOM_IDLE_S in the environment and
@@ -169,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="drop the keys before the newest, if nothing uses them",
     )
+    audit_command.add_to(commands)
     return parser
 
 
@@ -210,6 +212,10 @@ def _table(loaded: Loaded) -> str:
 def _plain(line: str) -> str:
     """`line` with whatever a terminal would obey, or an encoding would refuse, spelled out."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{_plain(line)}\n")
 
 
 def _complain(text: str) -> None:
@@ -256,6 +262,12 @@ def main(argv: list[str] | None = None) -> int:
             _complain(str(refused))
             return _FAILED
         return 0
+    if chosen.command == "audit":
+        try:
+            return audit_command.run(chosen, loaded.settings, _say)
+        except OSError as error:
+            _complain(str(error))
+            return _FAILED
     from transport import app  # noqa: PLC0415  # the server and all its libraries
 
     if chosen.command == "rotate-key":

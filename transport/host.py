@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from actors.audit.port import UNAUDITED, AuditLog
 from actors.ids import RoomId
 from actors.keys import KeyRing
 from actors.ports import Clock, Log, Metrics
@@ -28,6 +29,7 @@ class Host:
     metrics: Metrics
     shares: Shares
     """What users may do over all their connections."""
+    audit: AuditLog = UNAUDITED
 
     @property
     def keys(self) -> KeyRing:

@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from actors.audit.trail import AuditTrail
 from actors.errors import REFUSALS
 
 _LEAVE_REASONS: Final = ("left", "switched", "timeout", "kicked", "replaced")
@@ -32,6 +33,7 @@ _JOIN_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 # From a write without a flush to the point where a stall is told.
 _COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _RECORDING_OUTCOMES: Final = ("written", "failed", "dropped")
+_AUDIT_OUTCOMES: Final = ("written", "dropped")
 _STORE_ERROR_CODES: Final = ("store", "unusable", "full", "readOnly", "damaged", "sealBroken")
 
 
@@ -113,6 +115,13 @@ class PrometheusMetrics:
             "outcome",
             _RECORDING_OUTCOMES,
         )
+        self._audit = _labelled(
+            registry,
+            "vaultmeet_audit_entries",
+            "Entries of the audit, by what became of them.",
+            "outcome",
+            _AUDIT_OUTCOMES,
+        )
 
     def player_joined(self) -> None:
         self._joins.count += 1
@@ -147,6 +156,21 @@ class PrometheusMetrics:
 
     def recording_ended(self, outcome: str) -> None:
         self._recordings[outcome].inc()
+
+    def audit_entries(self, outcome: str, count: int) -> None:
+        self._audit[outcome].inc(count)
+
+    def watch_audit(self, trail: AuditTrail) -> None:
+        """Ask it for the audit's gauges, at each scrape. Once a registry."""
+        registry = self._registry
+        Gauge(
+            "vaultmeet_audit_healthy", "1 while entries get through, else 0.", registry=registry
+        ).set_function(lambda: trail.trouble is None)
+        Gauge(
+            "vaultmeet_audit_entries_waiting",
+            "Entries that are not on the disk yet.",
+            registry=registry,
+        ).set_function(lambda: trail.waiting)
 
     def watch_store(self, healthy: Callable[[], bool], rooms_waiting: Callable[[], int]) -> None:
         """Ask these for the store's gauges, at each scrape. Once a registry."""

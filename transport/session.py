@@ -10,10 +10,12 @@ arrives meanwhile waits in order. Nothing that a client sends raises past `recei
 """
 
 from collections import deque
+from typing import Final
 
 from actors import messages as m
 from actors.errors import BadMessage, NotInRoom, Refusal, Unavailable
 from actors.faults import explained
+from actors.ids import RoomId, parse_room_id
 from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
 from transport import asking, encoding, quota, replies, wire
 from transport import requests as r
@@ -22,6 +24,8 @@ from transport.link import CloseCode
 from transport.seat import Seat
 from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated
 from transport.session_parts import SessionParts
+
+_NOTHING: Final[wire.Fields] = {}
 
 
 class Session(SessionParts):
@@ -128,6 +132,7 @@ class Session(SessionParts):
     def _take(self, raw: bytes | bytearray) -> None:
         number: int | None = None
         late_s = 0.0
+        fields: wire.Fields = _NOTHING
         now_s = self._host.clock.monotonic_s()
         allowed = self._throttle.take(now_s)
         try:
@@ -160,7 +165,7 @@ class Session(SessionParts):
             else:
                 self._dispatch(request, number)
         except Refusal as refusal:
-            self._decline(refusal, number)
+            self._decline(refusal, number, parse_room_id(fields.get("roomId")))
 
     def _admit(self, request: r.Request) -> float:
         return quota.admit(self._host, self._throttle, self.identity, self.person_of, request)
@@ -176,15 +181,15 @@ class Session(SessionParts):
             try:
                 self._dispatch(request, number)
             except Refusal as refusal:
-                self._decline(refusal, number)
+                self._decline(refusal, number, getattr(request, "room_id", None))
             self._continue()
 
         if self._link is not None:
             self._link.call_later(late_s, take_up)
 
-    def _decline(self, refusal: Refusal, number: int | None) -> None:
+    def _decline(self, refusal: Refusal, number: int | None, room_id: RoomId | None) -> None:
         self._memory.settle(number, REPEAT if refusal.retryable else Failed(refusal))
-        self._refuse(refusal, number)
+        self._refuse(refusal, number, room_id=room_id)
 
     def _dispatch(self, request: r.Request, number: int | None) -> None:
         match request:
@@ -268,7 +273,7 @@ class Session(SessionParts):
             case Refused(refusal):
                 if seat is not self.seat:
                     seat.kill()
-                self._refuse(refusal, number)
+                self._refuse(refusal, number, seat)
                 return
         parts, is_state = replies.frame_of(seat, answer, number, token, self._host.grace_ms)
         if is_state:

@@ -8,7 +8,7 @@ from typing import Final
 
 from actors import messages as m
 from actors.errors import BadMessage, RateLimited, Refusal
-from actors.ids import SocketId
+from actors.ids import RoomId, SocketId
 from actors.room_state import LeaveReason
 from transport import asking, encoding
 from transport.host import Host
@@ -113,8 +113,24 @@ class SessionParts:
         if self._link is not None:
             self._link.send(encoding.message(kind, number, **fields))
 
-    def _refuse(self, refusal: Refusal, number: int | None) -> None:
+    def _refuse(
+        self,
+        refusal: Refusal,
+        number: int | None,
+        seat: Seat | None = None,
+        room_id: RoomId | None = None,
+    ) -> None:
+        """`seat` is the one that was asked for, else that of the session; `room_id` the room that
+        the request named.
+        """
         host = self._host
+        about = seat or self.seat
+        host.audit.refused(
+            refusal.code,
+            room_id if about is None else about.room_id,
+            self.socket_id,
+            None if about is None else about.person,
+        )
         host.metrics.error_sent(refusal.code)
         code, reason = refusal.code, refusal.message
         host.log.debug("request_refused", **self._named(), error=code, reason=reason)

@@ -1,5 +1,5 @@
-"""The one thread that drives a store: a pykka.ThreadingActor. With runtime.py, futures.py and
-recordings.py, all that imports pykka.
+"""The one thread that drives a store: a pykka.ThreadingActor. With runtime.py, futures.py,
+recordings.py and audit/writer.py, all that imports pykka.
 
 Owns the seam between the loop and a disk that may be slow, full or gone. What is asked is done in
 order; the answer comes back on the loop. Nothing that a store raises ends the thread.

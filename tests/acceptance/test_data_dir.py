@@ -96,7 +96,9 @@ def test_what_the_server_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
     with no_umask(), place(folder) as here:
         here.start()
         assert folder.stat().st_mode & 0o777 == 0o700
-        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        modes = {
+            path.name: path.stat().st_mode & 0o777 for path in folder.glob("**/*") if path.is_file()
+        }
         assert {"keys", DATABASE, f"{DATABASE}-wal"} <= modes.keys()
         assert set(modes.values()) == {0o600}
 

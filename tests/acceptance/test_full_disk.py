@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,9 +55,16 @@ async def full(here: Place) -> AsyncIterator[None]:
     """The disk is full meanwhile, and afterwards everything gets through."""
     here.limit_files(1)
     yield
+    since = len(here.server.lines)
     here.limit_files(UNLIMITED)
     await until_metrics(here.server, lambda m: m["vaultmeet_store_healthy"] == 1)
     await here.flushed()
+    is_over = partial(_is_about, "store_recovered")
+    await asyncio.to_thread(here.server.wait_for_line, is_over, since)
+
+
+def _is_about(event: str, line: Line) -> bool:
+    return bool(line["event"] == event)
 
 
 async def say(client: Client, others: list[Client]) -> None:

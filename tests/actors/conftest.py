@@ -47,10 +47,10 @@ def facts_break(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     note = Seating._fact
 
-    def noted(self: Seating, event: str, player: Player, **details: object) -> None:
+    def noted(self: Seating, event: str, player: Player, *rest: Any, **details: Any) -> None:
         log = self._ports.log
         if isinstance(log, FakeLog) and event in log.broken:
             raise LogBroken(event)
-        note(self, event, player, **details)
+        note(self, event, player, *rest, **details)
 
     monkeypatch.setattr(Seating, "_fact", noted)

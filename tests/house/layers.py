@@ -9,6 +9,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("actors", "transport", "actors.ids", "actors.errors", "actors.faults"),
     # PURE: facts and rules as plain data.
     (
+        "actors.audit",
+        "actors.audit.chain",
+        "actors.audit.port",
+        "actors.audit.refusals",
+        "actors.audit.verify",
         "actors.history",
         "actors.interest",
         "actors.keys",
@@ -33,12 +38,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.mailbox",
         "actors.ports",
         "actors.runtime",
+        "actors.sealing",
         "actors.stores",
         "actors.stores.codec",
         "actors.stores.port",
     ),
     # Where rooms are kept beyond their actors: on its thread, and in front of it.
     (
+        "actors.audit.book",
+        "actors.audit.folder",
+        "actors.audit.people",
+        "actors.audit.reading",
+        "actors.audit.records",
+        "actors.audit.trail",
+        "actors.audit.writer",
         "actors.ledger",
         "actors.recordings",
         "actors.sealed_recordings",
@@ -80,6 +93,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.auth",
         "transport.auth_keys",
         "transport.bearer",
+        "transport.audit_place",
         "transport.clock",
         "transport.compact",
         "transport.data_dir",
@@ -94,6 +108,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.pacer",
         "transport.requests",
         "transport.roster",
+        "transport.server_audit",
         "transport.seal_keys",
         "transport.seal_rotation",
         "transport.secret_file",
@@ -117,6 +132,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.outbox",
         "transport.phase",
         "transport.quota",
+        "transport.process",
         "transport.replies",
         "transport.seat",
         "transport.server_auth",
@@ -127,7 +143,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The door.
     ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
     # Where everything is put together.
-    ("transport.app", "transport.cli", "transport.cli_token"),
+    ("transport.app", "transport.audit_command", "transport.cli", "transport.cli_token"),
 )
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
@@ -138,6 +154,7 @@ HOMES: dict[str, frozenset[str]] = {
     "prometheus_client": frozenset({"transport.metrics"}),
     "pykka": frozenset(
         {
+            "actors.audit.writer",
             "actors.futures",
             "actors.mailbox",
             "actors.recordings",
@@ -187,6 +204,11 @@ WORLD = frozenset(
 """What a PURE file does not import of the standard library: what waits, talks or varies."""
 
 PURE: dict[str, frozenset[str]] = {
+    "actors.audit": frozenset(),
+    "actors.audit.chain": frozenset(),
+    "actors.audit.port": frozenset(),
+    "actors.audit.refusals": frozenset(),
+    "actors.audit.verify": frozenset(),
     "actors.errors": frozenset(),
     "actors.faults": frozenset(),
     "actors.history": frozenset(),

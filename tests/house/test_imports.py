@@ -204,7 +204,7 @@ def test_every_file_is_seen() -> None:
             homeless,
             "actors.room",
             "import pykka.messages",
-            "whose home is ['actors.futures', 'actors.mailbox', 'actors.recordings'",
+            "whose home is ['actors.audit.writer', 'actors.futures', 'actors.mailbox'",
         ),
         (homeless, "transport.wire", "from requests import get", "give it a home"),
         (impure, "actors.room_state", "import asyncio", "actors.room_state:1 is PURE and imports"),

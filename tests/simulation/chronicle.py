@@ -55,6 +55,8 @@ class Chronicle:
         """Room and user -> who asked to be that user there, by each of its connections: what was
         asked over one that was left behind may be done after what was asked over the next.
         """
+        self.seatings: Final[dict[tuple[str, int, int, str, str], float]] = {}
+        """Who came and went: room, epoch, version, how it was told, socketId; and when."""
         self.events = 0
         """Versioned events heard, by all clients together."""
 
@@ -89,6 +91,9 @@ class Chronicle:
             before = room.steps.setdefault((epoch, version), told)
             wrong_if(before != told, f"version {version} was told otherwise to others: {before!r}")
             if before is told:  # it is news
+                if item["type"] in ("playerJoinedRoom", "playerLeftRoom") and sent_s is not None:
+                    who = (item["roomId"], epoch, version, item["type"], player["socketId"])
+                    self.seatings[who] = sent_s
                 self._judge_times(room, item["type"], player, sent_s, began_s)
         self._compare(item)
 

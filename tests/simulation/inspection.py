@@ -239,7 +239,9 @@ class Inspection:
 
 
 _RAISED: Final = frozenset({"room_restarted", "room_closed", "room_lost", "session_failed"})
-_OF_THE_DISK: Final = frozenset({"store_failed", "room_not_loaded", "store_not_drained"})
+_OF_THE_DISK: Final = frozenset(
+    {"audit_failed", "room_not_loaded", "store_failed", "store_not_drained"}
+)
 
 
 def _shown(player: Player) -> tuple[object, ...]:

@@ -90,6 +90,7 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
             if world.violation is not None:
                 outcome.violation = str(world.violation) or repr(world.violation)
             await world.machine.kill(with_machine=False)
+            _audit(world, outcome)
             outcome.looks = inspection.looks
             outcome.frames = sum(person.frames for person in world.people)
             outcome.events = world.chronicle.events
@@ -103,6 +104,15 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
     with flammable(fuse):
         run(told, story.seed)
     return outcome
+
+
+def _audit(world: World, outcome: Outcome) -> None:
+    """What is left of a world that kept its promises is in its audit."""
+    try:
+        if outcome.violation is None:
+            world.machine.audit.judge(world.chronicle.seatings)
+    except AssertionError as broken:
+        outcome.violation = str(broken)
 
 
 async def _chaos(world: World, inspection: Inspection, story: Story, outcome: Outcome) -> None:

@@ -13,6 +13,7 @@ from actors.keys import KeyRing, derived
 from actors.ports import Cancellable, Recordings
 from actors.room import RoomActor
 from actors.settings import Durability, Settings
+from tests.simulation.auditing import FACTS, AuditDisk
 from tests.simulation.disk import SimulatedStore, UnflushedDisk, Weather
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.papers import verifier
@@ -119,8 +120,11 @@ class Machine:
         self.wall: Final = WallClock(loop)
         self.weather: Final = Weather()
         self.disk: Final = UnflushedDisk(flush=settings.durability is Durability.JOURNAL)
+        self.audit: Final = AuditDisk(settings, self.weather, rng)
         self.keys: KeyRing = derived(b"a key for all lives")
         self.watched: Final[dict[str, Callable[[Line], object]]] = {}
+        for event in FACTS:
+            self.watched[event] = lambda line: self.audit.watch(line.event, line.fields)
         self.recordings: Final = recordings
         self.alarms: Final[list[Line]] = []
         """Errors that processes told of, this one or one before."""
@@ -144,6 +148,7 @@ class Machine:
         if life is None:
             return 0
         life.end(silent=with_machine)
+        self.audit.end(life.app.audit, with_machine=with_machine)
         await life.app.registry.stop()
         return self.disk.lose_power(self._rng) if with_machine else 0
 
@@ -155,6 +160,7 @@ class Life:
         self, machine: Machine, loop: SimulatedLoop, rng: random.Random, number: int
     ) -> None:
         settings = machine.settings
+        self._machine: Final = machine
         self._loop: Final = loop
         self.clock: Final = MortalClock(loop, machine.wall, rng.uniform(0, 1e6))
         self.log: Final = MortalLog(self.clock, machine.watched, machine.alarms)
@@ -173,6 +179,7 @@ class Life:
             new_name=lambda size: next(names),
             recordings=lambda metrics: machine.recordings,
             verify=verifier(settings),
+            audit=machine.audit.begin(self.clock),
         )
 
     def end(self, *, silent: bool) -> None:
@@ -187,7 +194,11 @@ class Life:
         """SIGTERM: what the composition root does then."""
         await self.app.server.drain(wait_ms)
         await self.app.commit_all(1.0)
+        if self.app.audit is not None:
+            self.app.audit.stop(0)
+            await self.app.audit.settle(1.0)
         self.end(silent=False)
+        self._machine.audit.end(self.app.audit, with_machine=False)
         await self.app.registry.stop()
 
     def rooms(self) -> dict[str, RoomActor]:

@@ -194,7 +194,7 @@ def make(seed: str, steps: int = STEPS) -> Story:
         )
         for kind in rng.choices(kinds, often, k=steps)
     )
-    house = _rules_of_the_house(rng) | _distances(seed) | _far_limits(seed)
+    house = _rules_of_the_house(rng) | _distances(seed) | _far_limits(seed) | _audit(seed)
     story = Story(seed, people, house, told)
     return _identified(story)
 
@@ -244,6 +244,16 @@ def _rules_of_the_house(rng: random.Random) -> dict[str, Any]:
         "backlog_frames_max": rng.choice([2, 64]),
         "flush_ms": rng.choice([1, 50, 400]),
         "tick_ms": rng.choice([5, 50]),
+    }
+
+
+def _audit(seed: str) -> dict[str, Any]:
+    """How the audit is written, with dice of its own, too."""
+    rng = random.Random(f"{seed}/audit")
+    return {
+        "audit_flush_ms": rng.choice([5, 200, 5000]),
+        "audit_file_bytes_max": rng.choice([1024, 20_000]),
+        "audit_waiting_max": rng.choice([8, 100_000, 100_000]),
     }
 
 

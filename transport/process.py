@@ -1,0 +1,47 @@
+"""What a server needs of its process: open files, and faults and signals that do not end it.
+
+Owns what is set once, before anything else runs. Knows nothing of rooms.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+from typing import Any
+
+from actors.faults import explained
+from actors.ports import Log
+
+
+def prepare(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+    """Set it up for whatever will run on `loop`."""
+    logging.getLogger("pykka").setLevel(logging.CRITICAL)  # failures are told by our own log
+    loop.set_exception_handler(lambda _, context: _tell_fault(log, context))
+    _raise_open_files()
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # means: read the keys again
+
+
+def keep_what_is_there() -> None:
+    """What was made by now stays for good, and garbage is looked for more rarely."""
+    gc.collect()
+    gc.freeze()  # no collection needs to look at it again
+    gc.set_threshold(10_000, 20, 10)
+
+
+def _tell_fault(log: Log, context: dict[str, Any]) -> None:
+    """What a callback of the loop raised: a bug, told and survived."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):  # the loop's message has the callback's arguments in it
+        log.error("callback_failed", error=explained(error))
+    else:
+        log.error("callback_failed", reason=str(context.get("message")))
+
+
+def _raise_open_files() -> None:
+    """A connection is a file: take what the system grants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
