@@ -29,7 +29,7 @@ class RoomRecord:
     room_id: RoomId
     mailbox: Mailbox
     phase: Phase = Phase.LOADING
-    parked: list[m.Join | m.Resume] | None = None
+    parked: list[m.Entry] | None = None
     restarts_s: list[float] | None = None
     """When it was restarted lately, monotonic; at most `room_restarts_max` + 1 entries."""
 
@@ -44,7 +44,7 @@ class Directory:
     """Empty rooms and when they are reaped, soonest first."""
     resting: OrderedDict[RoomId, float] = field(default_factory=OrderedDict)
     """Rooms that kept crashing and until when they refuse, soonest first."""
-    parked: deque[tuple[float, m.Join | m.Resume]] = field(default_factory=deque)
+    parked: deque[tuple[float, m.Entry]] = field(default_factory=deque)
     """All that is parked anywhere, by deadline; what was forwarded meanwhile is skipped."""
     parked_count: int = 0
     epoch: int = 0
@@ -65,7 +65,7 @@ class Directory:
         """
         return self.rooms[room_id].mailbox
 
-    def park(self, record: RoomRecord, message: m.Join | m.Resume, parked_joins_max: int) -> None:
+    def park(self, record: RoomRecord, message: m.Entry, parked_joins_max: int) -> None:
         """Let `message` wait for its room. Raises Unavailable when too many wait already."""
         if self.parked_count >= parked_joins_max:
             raise Unavailable("too many joins wait for their rooms", retry_after_ms=1000)
@@ -75,7 +75,7 @@ class Directory:
         self.parked_count += 1
         self.parked.append((message.deadline_s, message))
 
-    def unpark(self, record: RoomRecord) -> list[m.Join | m.Resume]:
+    def unpark(self, record: RoomRecord) -> list[m.Entry]:
         """What waits for the room, in order, and waits no more."""
         parked, record.parked = record.parked or [], None
         self.parked_count -= len(parked)

@@ -39,6 +39,10 @@ class Encoder(Protocol):
 
     def said(self, room_id: RoomId, sender: SocketId, event: str, data: object) -> bytes: ...
 
+    def room_changed(self, room_id: RoomId, private: bool, players_max: int) -> bytes:
+        """What everybody may know of the room's rules; no version comes with it."""
+        ...
+
     def batch(self, payloads: Sequence[bytes]) -> bytes:
         """One frame of one or several payloads (at least one)."""
         ...

@@ -15,9 +15,10 @@ from actors.members import Hearing, Member, absent_member
 from actors.ports import Left, Ports, Refused
 from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, row_of, spot_of
 from actors.recovery import Checkpoint, Grace, Wreckage, restore
-from actors.room_state import LeaveReason, Player, RoomState
+from actors.room_rules import PLAIN
+from actors.room_state import Player, RoomState
 from actors.timers import Graces
-from actors.turn import Fact, OweAnswer, OweEviction, OweState, Turn
+from actors.turn import OweAnswer, OweEviction, OweState, Turn
 
 _SPARE_ROWS: Final = 64
 """A room's waiting record may hold this many rows more than twice its players; then it is whole."""
@@ -32,8 +33,8 @@ class Keeping:
     """
 
     __slots__ = (
-        "_ledger", "_members", "_moved", "_retry_after_ms", "_save_positions", "_state", "_turn",
-        "whole_due",
+        "_ledger", "_members", "_moved", "_now_ms", "_retry_after_ms", "_save_positions", "_state",
+        "_turn", "whole_due",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +52,7 @@ class Keeping:
         self._turn: Final = turn
         self._ledger: Final = ports.ledger
         self._retry_after_ms: Final = round(ports.settings.store_retry_s * 1000)
+        self._now_ms: Final = ports.clock.now_ms
         self._save_positions: Final = save_positions
         self.whole_due = whole_due
         self._moved = False
@@ -95,6 +97,13 @@ class Keeping:
         if not self.whole_due and self._state.players:
             self._ledger.note(self._delta({}, self._spots(self._state.players)))
 
+    def must_remember(self) -> bool:
+        """The room may not end: it has rules that are kept nowhere but here. Bans that have ended
+        are none.
+        """
+        self._state.rules = self._state.rules.pruned(self._now_ms())
+        return not self._ledger.keeps and self._state.rules is not PLAIN
+
     def note_end(self) -> None:
         """The room is empty, and ends."""
         if self._ledger.keeps and not self.whole_due:
@@ -110,7 +119,7 @@ class Keeping:
         have to be handled again, since nobody will ask again.
         """
         turn, state, members = self._turn, self._state, self._members
-        state.revert(checkpoint.players, checkpoint.version)
+        state.revert(checkpoint.players, checkpoint.version, checkpoint.rules)
         for socket_id, before in turn.before.items():
             member = members.get(socket_id)
             if before is None:
@@ -178,6 +187,10 @@ class Keeping:
                 rows[socket_id] = None if player is None else _row(player, members[socket_id])
             record = self._delta(rows, self._spots(moved) if moved else {})
         self.whole_due = False
+        if record.whole:
+            record.rules = None if self._state.rules is PLAIN else self._state.rules
+        else:
+            record.rules = turn.rules
         if turn.recalled:
             record.recalled = tuple(key for key in turn.recalled if key in record.rows)
             for socket_id in record.recalled:
@@ -252,26 +265,7 @@ def reload(stored: Record, room_id: RoomId, epoch: int, ports: Ports) -> Beginni
     if kept:  # else it begins anew, as a room that was never kept does
         state.restore([one.player for one in kept], stored.version, ())
     state.last_activity_ms = stored.last_activity_ms
+    state.rules = (stored.rules or PLAIN).pruned(ports.clock.now_ms())
     members = {one.player.socket_id: absent_member(one, LONG_KEPT) for one in kept}
     graces = [Grace(recall.until_s, key, member.outlet) for key, member in members.items()]
     return Beginning(state, members, graces, expired)
-
-
-def report_expired(expired: Iterable[Kept], state: RoomState, ports: Ports) -> None:
-    """Tell the operator who did not come back."""
-    for one in expired:
-        details: dict[str, object] = {"reason": LeaveReason.TIMEOUT}
-        fact = Fact(
-            "player_left", one.player, len(state.players), state.version, details, one.person
-        )
-        ports.audit.told(state.room_id, state.epoch, [fact])
-        ports.metrics.player_left(LeaveReason.TIMEOUT)
-        ports.log.info(
-            "player_left",
-            room_id=state.room_id,
-            socket_id=one.player.socket_id,
-            user_id=one.player.user_id,
-            playerCount=len(state.players),
-            version=state.version,
-            reason=LeaveReason.TIMEOUT,
-        )

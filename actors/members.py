@@ -12,6 +12,7 @@ from typing import Final
 
 from actors.encoder import Form
 from actors.ids import SocketId
+from actors.permissions import NOTHING
 from actors.ports import Answer, Eviction, Outlet, StateReason
 from actors.records import Kept, Stamp
 
@@ -92,6 +93,7 @@ class Absent:
     __slots__ = ("socket_id",)
 
     form: Final = Form.JSON
+    grant: Final = NOTHING
     alive: Final = False
     heard: Final = False
 

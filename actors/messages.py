@@ -13,6 +13,7 @@ from actors.history import Claim
 from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Found, Outlet
 from actors.records import LONG_KEPT, Stamp
+from actors.room_rules import Act
 from actors.room_state import LeaveReason
 from actors.values import value
 
@@ -117,6 +118,30 @@ class Describe:
 
 
 @value
+class Moderate:
+    """Act on the room or on somebody in it. Durable before it is answered, Done, or told."""
+
+    outlet: Outlet
+    act: Act
+
+
+@value
+class Check:
+    """What `person` may do there. Answered Permitted, also by the registry for a cold room, which
+    does not wait for it beyond `deadline_s` (monotonic).
+    """
+
+    outlet: Outlet
+    room_id: RoomId
+    person: str = field(repr=False)
+    deadline_s: float
+
+
+Entry = Join | Resume | Check
+"""What may come to a room that is not open: by way of the registry, then."""
+
+
+@value
 class Leave:
     """Answered Left."""
 
@@ -154,7 +179,9 @@ class Drained:
     outlet: Outlet
 
 
-Request = Join | Resume | Move | Ready | Update | Say | Validate | Describe | Leave
+Request = (
+    Join | Resume | Move | Ready | Update | Say | Validate | Describe | Moderate | Check | Leave
+)
 """What a client asked for: answered (moves aside) also where the room fails."""
 
 

@@ -14,6 +14,7 @@ from actors.encoder import Encoder, Form
 from actors.errors import Refusal
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId
+from actors.permissions import Grant
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.settings import Settings
@@ -102,6 +103,13 @@ class Validated:
 
 
 @value
+class Permitted:
+    """What one may do in a room, by the token and by the room's rules."""
+
+    grant: Grant
+
+
+@value
 class Left:
     """The session is not in the room, as of `version`."""
 
@@ -116,7 +124,7 @@ class Refused:
     unasked: bool = False
 
 
-Answer = Joined | Resumed | Done | Described | Validated | Left | Refused
+Answer = Joined | Resumed | Done | Described | Validated | Permitted | Left | Refused
 
 
 class Eviction(Enum):
@@ -140,6 +148,11 @@ class Outlet(Protocol):
     @property
     def form(self) -> Form:
         """How it is told of moves."""
+        ...
+
+    @property
+    def grant(self) -> Grant:
+        """What its client's token says of the room, at this moment."""
         ...
 
     @property

@@ -31,7 +31,7 @@ class Recorder(Reducer):
 
     __slots__ = (
         "_at_s", "_base", "_commits", "_count", "_earlier", "_graces", "_half", "_inputs",
-        "_is_marked", "_is_open", "_moves", "_settings", "_state", "movers",
+        "_is_marked", "_is_open", "_moves", "movers",
     )  # fmt: skip
 
     def __init__(
@@ -42,11 +42,10 @@ class Recorder(Reducer):
         members: Mapping[SocketId, Member],
         graces: Graces,
         recall: Recall,
+        clock: Clock,
     ) -> None:
-        super().__init__(members, recall, settings.one_session_per_user)
+        super().__init__(state, members, recall, settings, clock)
         self._half: Final = (inputs_max + 1) // 2
-        self._settings: Final = settings
-        self._state: Final = state
         self._graces: Final = graces
         self._base: Base | None = None
         self._inputs: list[Entry] = []
@@ -102,6 +101,7 @@ class Recorder(Reducer):
                 for grace in self._graces.all()
             ),
             checks,
+            state.rules.players_max,
         )
         self._inputs, self._moves, self._count = [], None, 0
 
@@ -278,7 +278,8 @@ def recorder_of(
     """A room's recorder; one that does nothing, where nothing is ever written out."""
     settings = ports.settings
     inputs_max = settings.recorder_inputs_max if ports.recordings.keeps else 0
-    return Recorder(inputs_max, settings, state, members, graces, ports.ledger.recall)
+    recall, clock = ports.ledger.recall, ports.clock
+    return Recorder(inputs_max, settings, state, members, graces, recall, clock)
 
 
 _NOTED: Final = frozenset({*REDUCED, m.SelfCheck, m.Close})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from actors.ids import RoomId, SocketId, UserId
+from actors.room_rules import PLAIN, RoomRules
 from actors.room_state import Motion, Player
 from actors.values import value
 
@@ -44,6 +45,7 @@ class Record:
     """How `room_id` is as of `version`. Not `whole`: `rows` are the players that became different
     (None: gone), and what is not named is as before. `spots` are positions newer than the rows.
     `recalled` are those seated here by their tokens alone, in the run that writes the record.
+    `rules` are the room's; None in a whole record: it has none.
     """
 
     room_id: RoomId
@@ -55,6 +57,12 @@ class Record:
     rows: dict[SocketId, Row | None]
     spots: dict[SocketId, Spot] = field(default_factory=dict)
     recalled: tuple[SocketId, ...] = ()
+    rules: RoomRules | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Of a whole record: nobody is there, and no rule has to be kept."""
+        return not self.rows and (self.rules is None or self.rules == PLAIN)
 
     def absorb(self, newer: "Record") -> None:
         """Become what `self` and then `newer` say. O(rows of `newer`); `newer` stays as it is."""
@@ -62,6 +70,8 @@ class Record:
         self.created_at_ms = newer.created_at_ms
         self.last_activity_ms = newer.last_activity_ms
         self.recalled += newer.recalled
+        if newer.whole or newer.rules is not None:
+            self.rules = newer.rules
         if newer.whole:
             self.whole = True
             self.rows, self.spots = dict(newer.rows), dict(newer.spots)

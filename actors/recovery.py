@@ -14,6 +14,7 @@ from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
 from actors.ports import Outlet, Recording, Refused
+from actors.room_rules import PLAIN, RoomRules
 from actors.room_state import Change, EventKind, Player, RoomState
 from actors.turn import Turn
 from actors.values import value
@@ -33,13 +34,21 @@ class Grace:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """The players at the last publication. Kept by reference: players are immutable."""
+    """The players and rules at the last publication. Kept by reference: they are immutable."""
 
     version: int = 0
     players: dict[SocketId, Player] = field(default_factory=dict)
+    rules: RoomRules = PLAIN
 
-    def advance(self, changes: Iterable[Change]) -> None:
-        """Note what was published. O(changes)."""
+    @staticmethod
+    def of(state: RoomState) -> "Checkpoint":
+        """What is in `state` now. O(players)."""
+        return Checkpoint(state.version, dict(state.players), state.rules)
+
+    def advance(self, changes: Iterable[Change], rules: RoomRules | None) -> None:
+        """Note what was published; `rules` None: they stayed. O(changes)."""
+        if rules is not None:
+            self.rules = rules
         for change in changes:
             if change.kind is EventKind.LEFT:
                 self.players.pop(change.player.socket_id, None)
@@ -65,6 +74,12 @@ class Wreckage:
     """Its part of the census."""
     summary: dict[str, object]
     """Epoch, version, checksum and count of the state that raised."""
+
+    @property
+    def rules(self) -> RoomRules:
+        """As published, or as a message of the turn that was handled whole has left them."""
+        turned = self.turn.rules
+        return self.checkpoint.rules if turned is None else turned
 
 
 @value
@@ -93,6 +108,7 @@ def restore(wreckage: Wreckage, epoch: int, players_max: int, now_ms: int) -> Ro
     """A fresh state of `epoch`: the published players, then the changes of whole messages."""
     state = RoomState(wreckage.room_id, epoch, wreckage.created_at_ms, players_max)
     state.last_activity_ms = now_ms
+    state.rules = wreckage.rules
     checkpoint = wreckage.checkpoint
     state.restore(checkpoint.players.values(), checkpoint.version, wreckage.turn.changes)
     return state

@@ -9,24 +9,39 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from actors import messages as m
+from actors.errors import Refusal
 from actors.ids import SocketId
 from actors.members import Absent, Hearing, Member
-from actors.ports import Outlet
+from actors.moderation import plan_of
+from actors.ports import Clock, Outlet
 from actors.recall import Recall
+from actors.room_rules import PLAIN
+from actors.room_state import RoomState
+from actors.settings import Settings
 from actors.story import Flag, Input, Row
 
 
 class Reducer:
-    """Reduces what happens in one room. With `by_person` it is told who is whom."""
+    """Reduces what happens in one room. Where a user has one session there, it says who is whom."""
 
-    __slots__ = ("_members", "_people", "_persons", "_recall")
+    __slots__ = ("_clock", "_members", "_people", "_persons", "_recall", "_settings", "_state")
 
-    def __init__(self, members: Mapping[SocketId, Member], recall: Recall, by_person: bool) -> None:
+    def __init__(
+        self,
+        state: RoomState,
+        members: Mapping[SocketId, Member],
+        recall: Recall,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._state: Final = state
         self._members: Final = members
         self._recall: Final = recall
+        self._settings: Final = settings
+        self._clock: Final = clock
         self._people = 0
         # By a hash that means nothing outside of this process.
-        self._persons: dict[int, int] | None = {} if by_person else None
+        self._persons: dict[int, int] | None = {} if settings.one_session_per_user else None
 
     def forget_persons(self) -> None:
         """Nobody who is not here is asked about any more."""
@@ -125,7 +140,44 @@ class Reducer:
             flags |= Flag.LATE
         if message.profile.hide_position:
             flags |= Flag.HIDES
+        if self._is_barred(message):
+            flags |= Flag.BARRED
         return flags
+
+    def _is_barred(self, message: m.Join | m.Resume) -> bool:
+        """By the room's rules; those of a resume ask for less."""
+        rules, grant = self._state.rules, message.outlet.grant
+        if rules is PLAIN and grant.allowed:
+            return False
+        person, now_ms = message.profile.person, self._clock.now_ms()
+        if isinstance(message, m.Resume):
+            return rules.ban_of(person, now_ms) is not None
+        return not rules.granted(person, grant, now_ms).allowed
+
+    def _moderate(self, message: m.Moderate, at_s: float) -> Input:
+        """Who is out by it, and how many fit from then on; nothing else makes a difference here."""
+        kind, _, socket_id, flags = self._plain(message, at_s)
+        out: tuple[SocketId, ...] = ()
+        rules, member = self._state.rules, self._members.get(socket_id)
+        if flags & Flag.PRESENT and member is not None:
+            try:
+                plan = plan_of(
+                    message.act,
+                    member.person,
+                    message.outlet.grant,
+                    self._state,
+                    self._members,
+                    self._settings,
+                    self._clock.now_ms(),
+                )
+                out, rules = plan.out, plan.rules
+            except Refusal:
+                flags |= Flag.BARRED
+        return kind, at_s, socket_id, flags, out, rules.players_max
+
+    def _check(self, message: m.Check, at_s: float) -> Input:
+        del message
+        return "check", at_s
 
     def _update(self, message: m.Update, at_s: float) -> Input:
         attributes = message.attributes
@@ -169,6 +221,7 @@ _KINDS: Final = {
     m.Say: "say",
     m.Validate: "validate",
     m.Describe: "describe",
+    m.Moderate: "moderate",
     m.Leave: "leave",
     m.Lost: "lost",
     m.Heard: "heard",
@@ -186,6 +239,8 @@ REDUCED: Final[dict[type, Callable[[Reducer, Any, float], Input]]] = {
     m.Lost: Reducer._plain,
     m.Heard: Reducer._heard,
     m.Kick: Reducer._kick,
+    m.Moderate: Reducer._moderate,
+    m.Check: Reducer._check,
     m.Drained: Reducer._drained,
     m.GraceEnded: Reducer._grace_ended,
 }

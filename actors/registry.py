@@ -21,10 +21,13 @@ from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.faults import described, explained
 from actors.ids import RoomId
+from actors.moderation import permitted
 from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
 from actors.records import Record, vacant
 from actors.recovery import RoomFailed, Wreckage, answer_poison
+from actors.reporting import report_failure
 from actors.room import RoomActor
+from actors.room_rules import PLAIN
 from actors.runtime import LoopActor, Mailbox
 from actors.turn import OweEviction, OweState
 from actors.waiting import wait_s
@@ -87,20 +90,33 @@ class RegistryActor(LoopActor):
 
     # -- joins and resumes that found no live room
 
-    def _enter(self, message: m.Join | m.Resume) -> None:
+    def _enter(self, message: m.Entry) -> None:
         record = self._directory.rooms.get(message.room_id)
-        if record is None:
+        if isinstance(message, m.Check) and (record is None or record.phase is Phase.LOADING):
+            self._look_up(message)
+        elif record is None:
+            assert not isinstance(message, m.Check)
             self._open_for(message)
         elif record.phase is Phase.LIVE:
             self._hand_over(record, message)
         else:
             self._park(record, message)
 
-    def _park(self, record: RoomRecord, message: m.Join | m.Resume) -> None:
+    def _look_up(self, message: m.Check) -> None:
+        """Answer from what is kept: no room is opened for a question."""
+
+        def answer(found: Found) -> None:
+            message.outlet.answer(permitted(message, found, self._ports.clock.now_ms()))
+
+        found = self._ports.ledger.find(message.room_id, answer)
+        if found is not None:
+            answer(found)
+
+    def _park(self, record: RoomRecord, message: m.Entry) -> None:
         self._directory.park(record, message, self._ports.settings.parked_joins_max)
 
     @staticmethod
-    def _hand_over(record: RoomRecord, message: m.Join | m.Resume) -> None:
+    def _hand_over(record: RoomRecord, message: m.Entry) -> None:
         if not record.mailbox.offer(message):
             raise Unavailable("the room has too much to do", retry_after_ms=1000)
 
@@ -162,11 +178,12 @@ class RegistryActor(LoopActor):
             except Refusal as no:
                 one.outlet.answer(Refused(no))
 
-    def _may_enter(self, message: m.Join | m.Resume, found: Found) -> bool:
+    def _may_enter(self, message: m.Entry, found: Found) -> bool:
         if not found.known:
             return False
         if isinstance(message, m.Join) or (found.record is not None and found.record.rows):
             return True
+        assert isinstance(message, m.Resume)
         now_s = self._ports.clock.monotonic_s()
         return self._ports.ledger.recall.admits(message.stamp, message.socket_id, now_s)
 
@@ -272,11 +289,11 @@ class RegistryActor(LoopActor):
         restarts_s.append(now_s)
         record.restarts_s = restarts_s
         if len(restarts_s) > settings.room_restarts_max:
-            self._tell_operator("room_closed", message)
+            report_failure(message, "room_closed", self._ports.log)
             self._record(message, RecordingReason.ROOM_CLOSED)
             self._rest(record, message, now_s)
             return
-        self._tell_operator("room_restarted", message)
+        report_failure(message, "room_restarted", self._ports.log)
         self._ports.metrics.room_restarted()
         try:
             RoomActor.start(
@@ -328,25 +345,13 @@ class RegistryActor(LoopActor):
             empty.epoch, empty.version = wreckage.epoch, wreckage.checkpoint.version
             empty.created_at_ms = wreckage.created_at_ms
             empty.last_activity_ms = self._ports.clock.now_ms()
+            empty.rules = None if wreckage.rules is PLAIN else wreckage.rules
             self._ports.ledger.note(empty)
 
     def _record(self, failure: RoomFailed, reason: RecordingReason) -> None:
         """Have the failed room's last inputs written out."""
         if failure.recording is not None:
             self._ports.recordings.keep(replace(failure.recording, reason=reason))
-
-    def _tell_operator(self, event: str, message: RoomFailed) -> None:
-        wreckage = message.wreckage
-        poisoned = getattr(message.poison, "outlet", None)
-        self._ports.log.error(
-            event,
-            room_id=message.room_id,
-            socket_id=poisoned.socket_id if poisoned is not None else None,
-            error=explained(message.error),
-            roomState=wreckage.summary,
-            poison=None if message.poison is None else described(message.poison),
-            lastOperations=[f"{kind} {key}" for kind, key in wreckage.operations],
-        )
 
     # -- waiting
 
@@ -385,6 +390,7 @@ class ReapDue:
 _HANDLERS: Final[dict[type, Callable[[RegistryActor, Any], None]]] = {
     m.Join: RegistryActor._enter,
     m.Resume: RegistryActor._enter,
+    m.Check: RegistryActor._enter,
     m.RoomFound: RegistryActor._room_found,
     m.RoomEmptied: RegistryActor._room_emptied,
     m.RoomEnded: RegistryActor._room_ended,

@@ -12,10 +12,11 @@ from typing import Any, cast
 from actors import messages as m
 from actors.errors import Refusal
 from actors.ids import SocketId
-from actors.keeping import UNAWAITED, report_expired
+from actors.keeping import UNAWAITED
 from actors.ports import Refused
 from actors.reconciling import reconcile
 from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
+from actors.reporting import report_expired
 from actors.room_parts import RoomParts
 from actors.seating import HANDLERS
 from actors.self_check import breaches
@@ -184,7 +185,7 @@ class RoomActor(RoomParts):
             self.postpone()  # whoever left in this very turn is owed an answer before the end
             return
         self._recorder.close(self._ports.clock.monotonic_s())
-        if self.state.players:
+        if self.state.players or self._keeping.must_remember():
             self._reported_empty = False
             self._registry.tell(m.RoomBusy(self.room_id))
         else:
@@ -225,10 +226,11 @@ class RoomActor(RoomParts):
         self._reconcile()
         answer_poison(self._poison)
         self._poison = None
-        if self._ports.ledger.commits_first:
+        ledger = self._ports.ledger
+        if ledger.commits_first or (ledger.keeps and self._turn.urgent):
             self._commit()
             return
-        if self._ports.ledger.keeps:
+        if ledger.keeps:
             self._publication.stamp = self._keeping.note()
         self._recovered()
 
@@ -237,7 +239,7 @@ class RoomActor(RoomParts):
         self._seating.now_s = clock.monotonic_s()
         claims = self._ports.roster.claims(self.room_id)
         reconcile(self.state, self.members, self._turn, self._seating, claims, clock.now_ms())
-        self._checkpoint = Checkpoint(self.state.version, dict(self.state.players))
+        self._checkpoint = Checkpoint.of(self.state)
         self._count()
 
     def _recovered(self) -> None:
@@ -302,7 +304,7 @@ class RoomActor(RoomParts):
         turn, ledger = self._turn, self._ports.ledger
         if ledger.keeps and turn.is_kept() and not (ledger.commits_first or turn.urgent):
             self._publication.stamp = self._keeping.note()
-        self._checkpoint.advance(turn.changes)
+        self._checkpoint.advance(turn.changes, turn.rules)
         self._motions.follow(turn.changes)
         turn.changes.clear()
         turn.before.clear()

@@ -83,7 +83,7 @@ class RoomParts(LoopActor):
         settings, clock = ports.settings, ports.clock
         self._turn = turn
         self._mark = turn.mark()
-        self._checkpoint = Checkpoint(state.version, dict(state.players))
+        self._checkpoint = Checkpoint.of(state)
         self._publication = Publication(state, members, ports, self._validated_ms)
         self._motions = Motions(state, members, ports, self._post, self._tick_due_s)
         self._ticker = self._motions.ticker

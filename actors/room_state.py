@@ -16,6 +16,7 @@ from zlib import crc32
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId, UserId
+from actors.room_rules import PLAIN, RoomRules
 from actors.values import value
 
 
@@ -86,6 +87,7 @@ class Metadata:
     last_activity_ms: int
     player_count: int
     is_active: bool
+    players_max: int
 
 
 @value
@@ -116,8 +118,8 @@ class RoomState:
     """
 
     __slots__ = (
-        "_lines", "_numbers", "_open", "_order", "_sealed", "connected_count", "created_at_ms",
-        "epoch", "last_activity_ms", "players", "players_max", "room_id", "version",
+        "_lines", "_numbers", "_open", "_order", "_players_max", "_sealed", "connected_count",
+        "created_at_ms", "epoch", "last_activity_ms", "players", "room_id", "rules", "version",
     )  # fmt: skip
 
     def __init__(self, room_id: RoomId, epoch: int, created_at_ms: int, players_max: int) -> None:
@@ -125,7 +127,9 @@ class RoomState:
         self.epoch: Final = epoch
         self.created_at_ms: Final = created_at_ms
         self.last_activity_ms = created_at_ms
-        self.players_max: Final = players_max
+        self._players_max: Final = players_max
+        self.rules: RoomRules = PLAIN
+        """Not versioned: they change nobody in the room."""
         self.version = 0
         self.players: dict[SocketId, Player] = {}
         self.connected_count = 0
@@ -230,9 +234,10 @@ class RoomState:
         self._open.clear()
         self._sealed.clear()
 
-    def revert(self, players: Mapping[SocketId, Player], version: int) -> None:
+    def revert(self, players: Mapping[SocketId, Player], version: int, rules: RoomRules) -> None:
         """Be again as at `version`, of which nobody was told anything later. O(n log n)."""
         self.version = version
+        self.rules = rules
         self.players = dict(players)
         self.connected_count = sum(player.connected for player in players.values())
         self._numbers = None
@@ -268,6 +273,12 @@ class RoomState:
 
     # -- what it says about itself
 
+    @property
+    def players_max(self) -> int:
+        """What the room's rules say, as far as the server's settings allow."""
+        own = self.rules.players_max
+        return self._players_max if own is None else min(own, self._players_max)
+
     def checksum(self) -> str:
         """O(n): one join, one CRC."""
         return checksum_of(self._lines)
@@ -291,6 +302,7 @@ class RoomState:
             self.last_activity_ms,
             len(self.players),
             self.connected_count > 0,
+            self.players_max,
         )
 
     # -- inside

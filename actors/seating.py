@@ -10,55 +10,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors import messages as m
-from actors.errors import NotInRoom, ResumeExpired, Unavailable
+from actors.errors import ResumeExpired, Unavailable
 from actors.ids import SocketId
 from actors.members import Absent, Hearing, Member
-from actors.ports import Eviction, Left, Outlet, Ports, StateReason
+from actors.moderating import Moderating
+from actors.ports import Left, Outlet, StateReason
 from actors.records import LONG_KEPT
-from actors.recovery import OPERATIONS_MAX
-from actors.room_state import Change, LeaveReason, Motion, Player, RoomState
-from actors.timers import Graces, Ticker
-from actors.turn import (
-    Fact,
-    OweAnswer,
-    OweDone,
-    OweEviction,
-    OweJoined,
-    OweResumed,
-    OweState,
-    OweVerdict,
-    Turn,
-)
+from actors.room_state import Change, LeaveReason, Motion, Player
+from actors.turn import OweAnswer, OweDone, OweJoined, OweResumed, OweState, OweVerdict
 
 _REPLACED: Final = "replaced by a newer session of the same user"
 
 
-class Seating:
-    """`operations` are the last changes, for the operator."""
-
-    def __init__(
-        self,
-        state: RoomState,
-        members: dict[SocketId, Member],
-        turn: Turn,
-        ports: Ports,
-        graces: Graces,
-        ticker: Ticker,
-        operations: list[tuple[str, str]],
-    ) -> None:
-        self._state: Final = state
-        self._members: Final = members
-        self._turn: Final = turn
-        self._ports: Final = ports
-        self._graces: Final = graces
-        self._ticker: Final = ticker
-        self.operations: Final = operations
-        self.now_s = 0.0
-        """When the message under way was taken up, monotonic."""
-        self.turn_ms = 0
-        """When the first move of the turn was, Unix; 0 where there was none."""
-        self.laggards: list[Member] = []
-        """Whose outlets took frames again after they had skipped moves."""
+class Seating(Moderating):
+    """All that a room's members ask for."""
 
     def must_wait(self, message: object) -> bool:
         """What the turn holds has to be told before `message` is handled: whoever joined before
@@ -77,7 +42,7 @@ class Seating:
                 return bool(self._others_of(profile.person))
             case m.Resume(profile=profile, socket_id=socket_id):
                 return any(other != socket_id for other in self._others_of(profile.person))
-            case m.Kick():  # it is undone alone
+            case m.Kick() | m.Moderate():  # it is undone alone
                 return not turn.is_empty()
         return False
 
@@ -103,6 +68,7 @@ class Seating:
                 self._bring_back(member, outlet)
             self._turn.owed.append(OweJoined(outlet, member, serial, message.asked_s, False))
             return
+        self._admit(message)
         profile = message.profile
         for other in self._others_of(profile.person):
             self._dismiss(other, LeaveReason.REPLACED, _REPLACED)
@@ -197,12 +163,6 @@ class Seating:
             self._touch(message.outlet.socket_id)
             member.confirmed = oldest_good
 
-    def kick(self, message: m.Kick) -> None:
-        """Harmless where there is no such player."""
-        if message.socket_id in self._members:
-            self._turn.urgent = True
-            self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
-
     def lost(self, message: m.Lost) -> None:
         outlet = message.outlet
         member = self._members.get(outlet.socket_id)
@@ -253,21 +213,6 @@ class Seating:
             return []
         return [key for key, member in self._members.items() if member.person == person]
 
-    def _dismiss(self, socket_id: SocketId, reason: LeaveReason, detail: str) -> None:
-        """Remove somebody who did not ask for it, and have it told so."""
-        outlet = self._members[socket_id].outlet
-        self._remove(socket_id, reason)
-        why = Eviction.KICKED if reason is LeaveReason.KICKED else Eviction.REPLACED
-        self._turn.owed.append(OweEviction(outlet, why, detail))
-
-    def _remove(self, socket_id: SocketId, reason: LeaveReason) -> None:
-        self._remember(socket_id)
-        change = self._state.leave(socket_id, reason, self._ports.clock.now_ms())
-        person = self._members.pop(socket_id).person
-        if change is not None:
-            self._changed(change)
-            self._fact("player_left", change.player, person, reason=reason)
-
     def _seat(self, message: m.Join | m.Resume, serial: int, *, returns: bool = False) -> Member:
         """`serial` is its first token. Raises RoomFull, unless it `returns` or took a seat over."""
         outlet, profile = message.outlet, message.profile
@@ -316,12 +261,14 @@ class Seating:
         return change
 
     def _recall(self, message: m.Resume) -> Member | None:
-        """Seat who was told so in the last moments before a restart, which the store lacks. Under
+        """Seat who was told so in the last moments before a restart, which the store lacks, unless
+        it was banned since. Under
         one_session_per_user it replaces those that the store gave back, and is replaced by those
         that were seated since.
         """
         recall = self._ports.ledger.recall
-        if not recall.admits(message.stamp, message.socket_id, self.now_s):
+        is_banned = self._is_banned(message.profile.person)
+        if is_banned or not recall.admits(message.stamp, message.socket_id, self.now_s):
             return None
         others = self._others_of(message.profile.person)
         stored = all(self._members[other].stamp == LONG_KEPT for other in others)
@@ -336,49 +283,6 @@ class Seating:
         self._turn.recalled.append(message.socket_id)
         return member
 
-    # -- inside
-
-    def _remember(self, socket_id: SocketId) -> None:
-        """Note how the member was before the message, and before the turn where that may have to
-        be undone.
-        """
-        turn = self._turn
-        earlier = turn.remember(socket_id, self._members.get(socket_id))
-        if turn.urgent or self._ports.ledger.commits_first:
-            turn.before.setdefault(socket_id, earlier)
-
-    def _touch(self, socket_id: SocketId) -> None:
-        """Its tokens change: to be kept, although no event says so."""
-        self._remember(socket_id)
-        self._turn.touched[socket_id] = None
-
-    def _changed(self, change: Change) -> None:
-        self._turn.changes.append(change)
-        operations = self.operations
-        operations.append((change.kind, change.player.socket_id))
-        if len(operations) > 2 * OPERATIONS_MAX:
-            del operations[:-OPERATIONS_MAX]
-
-    def _seated(self, outlet: Outlet) -> Member:
-        member = self._members.get(outlet.socket_id)
-        if member is None or member.outlet is not outlet:
-            raise NotInRoom("the session is not in this room")
-        return member
-
-    def _still_wanted(self, message: m.Join | m.Resume) -> bool:
-        """False when its connection is gone. Raises Unavailable after its deadline."""
-        if not message.outlet.alive:
-            return False
-        if self.now_s > message.deadline_s:
-            raise Unavailable("the room took too long", retry_after_ms=1000)
-        return True
-
-    def _fact(self, event: str, player: Player, person: str = "", **details: object) -> None:
-        state = self._state
-        who = person or self._members[player.socket_id].person
-        at = len(state.players), state.version
-        self._turn.facts.append(Fact(event, player, *at, details, who))
-
 
 HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {
     m.Join: Seating.join,
@@ -392,6 +296,8 @@ HANDLERS: Final[dict[type, Callable[[Seating, Any], None]]] = {
     m.Lost: Seating.lost,
     m.Heard: Seating.heard,
     m.Kick: Seating.kick,
+    m.Moderate: Seating.moderate,
+    m.Check: Seating.check,
     m.Drained: Seating.drained,
     m.GraceEnded: Seating.grace_ended,
 }

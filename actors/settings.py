@@ -131,6 +131,9 @@ class Settings:
         "authenticated; beyond: HTTP 503; 0 is no limit", 0, 10_000_000)] = 10_000
     allow_anonymous: Annotated[bool, Rule(_I, "in anonymous mode, listen on more than loopback: "
         "whoever reaches the port may call himself anybody")] = False
+    default_permissions: Annotated[tuple[str, ...], Rule(_I, "what a token that says nothing of "
+        "rooms allows in all of them", pattern="join|move|message|moderate",
+        expected="a list of join, move, message and moderate")] = ("join", "move", "message")
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
         "the one before")] = False
 
@@ -172,6 +175,10 @@ class Settings:
 
     players_max: Annotated[int, Rule(_R, "players of a room, lost ones included; beyond: roomFull",
         1, 1_000_000)] = 1000
+    bans_max: Annotated[int, Rule(_R, "users that a room keeps as banned; one more is refused",
+        0, 100_000)] = 1000
+    allow_max: Annotated[int, Rule(_R, "users that a room lets in while it is private; a longer "
+        "list is refused", 0, 100_000)] = 1000
     room_idle_s: Annotated[float, Rule(_R, "an empty room is reaped after this",
         0.01, 365 * _DAY_S)] = 300
     tick_ms: Annotated[int, Rule(_R, "how often moves are sent; 0: whenever there are some",

@@ -65,6 +65,8 @@ class Flag:
     """The token was one to seat a player that the store lacks."""
     NEWEST: Final = 128
     """It was of the newest run before."""
+    BARRED: Final = 256
+    """The room's rules, or who ranks there, forbade it."""
 
 
 FLAGS: Final = {name.lower(): value for name, value in vars(Flag).items() if isinstance(value, int)}
@@ -90,6 +92,8 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "drained": _WHO,
     "move": _WHO,
     "kick": ("at", "socketId"),
+    "moderate": (*_WHO, "out", "playersMax"),
+    "check": ("at",),
     "graceEnded": ("at",),
     "selfCheck": ("at", "again"),
     "close": ("at",),
@@ -117,6 +121,8 @@ class Base:
     graces: tuple[tuple[float, SocketId, bool], ...]
     """Deadline, whose, and whether it is of the present outlet."""
     checks: tuple[int, bool, bool]
+    players_max: int | None
+    """By the room's own rules."""
 
     def document(self) -> dict[str, object]:
         return {
@@ -155,6 +161,7 @@ class Base:
             ],
             "graces": self.graces,
             "checks": self.checks,
+            "playersMax": self.players_max,
         }
 
 

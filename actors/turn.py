@@ -5,11 +5,13 @@ or undone. Decides nothing.
 """
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.members import Member
 from actors.ports import Answer, Eviction, Outlet, StateReason
+from actors.room_rules import RoomRules
 from actors.room_state import Change, Event, Player
 from actors.values import value
 
@@ -99,6 +101,10 @@ class Fact:
     persons: tuple[str, ...] = field(default=(), repr=False)
 
 
+Mark: TypeAlias = tuple[int, int, int, RoomRules | None]
+"""How many changes, owed and facts there were, and what the rules had become."""
+
+
 @dataclass(slots=True)
 class Turn:
     """What happened since the last publication. `said` and events keep the room's order."""
@@ -115,6 +121,8 @@ class Turn:
     """Members that the message under way touches, each with a copy from before it (None: not
     there): should it fail half-way, it leaves no trace in them.
     """
+    rules: RoomRules | None = None
+    """What the room's rules became, None where they stayed as they were."""
     recalled: list[SocketId] = field(default_factory=list)
     """Seated by their tokens alone."""
     has_fresh: bool = False
@@ -123,10 +131,10 @@ class Turn:
     urgent: bool = False
     """Nobody may be told of it before it is durable, whatever the setting."""
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> Mark:
         """Where a message's part begins, for `rewind`."""
         self.half.clear()
-        return len(self.changes), len(self.owed), len(self.facts)
+        return len(self.changes), len(self.owed), len(self.facts), self.rules
 
     def remember(self, socket_id: SocketId, member: Member | None) -> Member | None:
         """To be called before a message changes `member`: how it was before the message."""
@@ -135,9 +143,10 @@ class Turn:
         was = self.half[socket_id]
         return None if was is None else was[1]
 
-    def rewind(self, mark: tuple[int, int, int], members: dict[SocketId, Member]) -> None:
+    def rewind(self, mark: Mark, members: dict[SocketId, Member]) -> None:
         """Forget what a message that failed half-way left here, and in `members`."""
-        del self.changes[mark[0] :], self.owed[mark[1] :], self.facts[mark[2] :]
+        changes, owed, facts, self.rules = mark
+        del self.changes[changes:], self.owed[owed:], self.facts[facts:]
         for socket_id, was in self.half.items():
             if was is None:
                 members.pop(socket_id, None)
@@ -150,7 +159,7 @@ class Turn:
 
     def is_kept(self) -> bool:
         """It changed what is kept of the room."""
-        return bool(self.changes or self.touched)
+        return bool(self.changes or self.touched) or self.rules is not None
 
     def shows_all(self) -> bool:
         """Somebody is to be shown where everybody is."""
@@ -162,4 +171,5 @@ class Turn:
         self.touched.clear()
         self.before.clear()
         self.recalled.clear()
+        self.rules = None
         self.has_fresh = self.has_said = self.urgent = False

@@ -28,6 +28,7 @@ from actors import messages as m
 from actors.directory import Directory
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.registry import RegistryActor
 from actors.room_state import LeaveReason
 from actors.runtime import Mailbox
@@ -155,6 +156,7 @@ class Nowhere:
 
     alive = heard = True
     form = Form.JSON
+    grant = ANONYMOUS_GRANTS.elsewhere
 
     def __init__(self, number: int) -> None:
         self.socket_id = SocketId(f"bench-{number:07}")

@@ -138,7 +138,7 @@ class Application:
             self.ledger = StoreLedger(thread, opened, clock, settings, log, self.metrics)
         ledger: Ledger = Forgetful() if self.ledger is None else self.ledger
         roster = SessionRoster()
-        encoder = WireEncoder(settings.players_max, settings.tick_ms)
+        encoder = WireEncoder(settings.tick_ms)
         self.recordings: Recordings = UNRECORDED if recordings is None else recordings(self.metrics)
         self.audit: AuditTrail | None = None
         if audit is not None:

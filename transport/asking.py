@@ -8,7 +8,7 @@ from typing import assert_never
 from actors import messages as m
 from actors.errors import Forbidden, NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
-from actors.permissions import Permission, grant_for
+from actors.permissions import NOT_ALLOWED, Grants, Permission, grant_for
 from actors.privacy import Privacy, shown_user_id
 from actors.records import Stamp
 from actors.room_state import LeaveReason
@@ -43,16 +43,17 @@ def person_of(identity: Identity, request: r.JoinRoom, socket_id: SocketId) -> s
 def new_seat(
     host: Host,
     session: Sitter,
+    grants: Grants,
     link: Link | None,
     room_id: RoomId,
     socket_id: SocketId,
     person: str,
     privacy: Privacy,
 ) -> Seat:
-    """A seat that waits for the room's answer."""
+    """A seat that waits for the room's answer. Its grant may say that none is to be asked for."""
     shown = shown_user_id(host.keys.pseudonym, room_id, person, privacy)
-    mailbox = host.mailbox_for(room_id)
-    return Seat(session, link, room_id, mailbox, socket_id, person, shown, privacy)
+    mailbox, grant = host.mailbox_for(room_id), grant_for(grants, room_id)
+    return Seat(session, link, room_id, mailbox, socket_id, person, shown, privacy, grant)
 
 
 def join_message(host: Host, seat: Seat, request: r.JoinRoom, first_serial: int = 1) -> m.Join:
@@ -71,18 +72,43 @@ def join_message(host: Host, seat: Seat, request: r.JoinRoom, first_serial: int 
     return m.Join(seat, seat.room_id, profile, now_s, deadline_s, first_serial)
 
 
-def seat_of(host: Host, session: Sitter, link: Link | None, claims: ResumeClaims) -> Seat:
+def seat_of(
+    host: Host, session: Sitter, grants: Grants, link: Link | None, claims: ResumeClaims
+) -> Seat:
     """The seat of who comes back with a token."""
     room_id, socket_id = claims.room_id, claims.socket_id
-    return new_seat(host, session, link, room_id, socket_id, claims.person, claims.privacy)
+    person, privacy = claims.person, claims.privacy
+    return new_seat(host, session, grants, link, room_id, socket_id, person, privacy)
 
 
-InRoom = r.SetReady | r.UpdatePlayer | r.SendMessage | r.ValidateRoom | r.RequestState | r.LeaveRoom
+def must(seat: Seat, permission: Permission) -> None:
+    """Raises Forbidden where the token lacks `permission` there."""
+    if permission not in seat.grant.permissions:
+        raise Forbidden(NOT_ALLOWED)
+
+
+def check_message(host: Host, seat: Seat) -> m.Check:
+    """What may the person of `seat` do there? The seat is never sat in."""
+    deadline_s = host.clock.monotonic_s() + host.settings.join_timeout_s
+    return m.Check(seat, seat.room_id, seat.person, deadline_s)
+
+
+InRoom = (
+    r.SetReady
+    | r.UpdatePlayer
+    | r.SendMessage
+    | r.ValidateRoom
+    | r.RequestState
+    | r.Moderate
+    | r.LeaveRoom
+)
 """Requests of somebody who sits in a room; moves are apart, since they are not answered."""
 
 
 def message_in_room(seat: Seat | None, request: InRoom) -> m.Request:
-    """`request` as the room gets it. Raises NotInRoom without a seat there."""
+    """`request` as the room gets it. Raises NotInRoom without a seat there, Forbidden where the
+    token does not allow it; whether somebody moderates the room itself knows.
+    """
     if seat is None:
         raise NotInRoom("the session is in no room")
     match request:
@@ -91,6 +117,7 @@ def message_in_room(seat: Seat | None, request: InRoom) -> m.Request:
         case r.UpdatePlayer(display_name, attributes):
             return m.Update(seat, display_name, attributes)
         case r.SendMessage(event, data):
+            must(seat, Permission.MESSAGE)
             return m.Say(seat, event, data)
         case r.ValidateRoom(room_id, claim):
             if room_id != seat.room_id:
@@ -98,6 +125,8 @@ def message_in_room(seat: Seat | None, request: InRoom) -> m.Request:
             return m.Validate(seat, claim)
         case r.RequestState():
             return m.Describe(seat)
+        case r.Moderate(act):
+            return m.Moderate(seat, act)
         case r.LeaveRoom():
             return m.Leave(seat, LeaveReason.LEFT)
         case _:
@@ -145,13 +174,3 @@ def token_for(host: Host, seat: Seat, serial: int, stamp: Stamp) -> str:
     """The resume token of who sits in `seat`."""
     claims = ResumeClaims(seat.room_id, seat.socket_id, seat.person, seat.privacy, serial, stamp)
     return mint(host.keys, claims)
-
-
-def permission_fields(room_id: RoomId) -> dict[str, object]:
-    """What `roomPermission` says."""
-    grant = grant_for(room_id)
-    names = [item.value for item in Permission if item in grant.permissions]
-    fields: dict[str, object] = {"roomId": room_id, "allowed": grant.allowed, "permissions": names}
-    if grant.reason is not None:
-        fields["reason"] = grant.reason
-    return fields

@@ -14,6 +14,7 @@ from typing import Final
 from actors.encoder import StateView
 from actors.errors import Refusal
 from actors.ids import RoomId, SocketId
+from actors.permissions import Grant, Permission
 from actors.ports import Joined, Resumed, StateReason, Validated
 from actors.room_state import Event, EventKind, Metadata, Player
 from transport.compact import moves_payload
@@ -80,10 +81,9 @@ def player_info(player: Player) -> dict[str, object]:
 
 
 class WireEncoder:
-    """The Encoder port: what rooms publish. `players_max` and `tick_ms` go into the metadata."""
+    """The Encoder port: what rooms publish. `tick_ms` goes into the metadata."""
 
-    def __init__(self, players_max: int, tick_ms: int) -> None:
-        self._players_max = players_max
+    def __init__(self, tick_ms: int) -> None:
         self._tick_ms = tick_ms
 
     def event(self, room_id: RoomId, epoch: int, event: Event) -> bytes:
@@ -115,6 +115,16 @@ class WireEncoder:
     def said(self, room_id: RoomId, sender: SocketId, event: str, data: object) -> bytes:
         return dumps(
             {"type": "roomMessage", "roomId": room_id, "from": sender, "event": event, "data": data}
+        )
+
+    def room_changed(self, room_id: RoomId, private: bool, players_max: int) -> bytes:
+        return dumps(
+            {
+                "type": "roomChanged",
+                "roomId": room_id,
+                "private": private,
+                "maxPlayers": players_max,
+            }
         )
 
     def batch(self, payloads: Sequence[bytes]) -> bytes:
@@ -160,7 +170,7 @@ class WireEncoder:
             "lastActivity": rfc3339(metadata.last_activity_ms),
             "playerCount": metadata.player_count,
             "isActive": metadata.is_active,
-            "maxPlayers": self._players_max,
+            "maxPlayers": metadata.players_max,
             "tickMs": self._tick_ms,
         }
 
@@ -183,6 +193,15 @@ def error(refusal: Refusal, reply_to: int | None) -> bytes:
     if refusal.retry_after_ms is not None:
         fields["retryAfterMs"] = refusal.retry_after_ms
     return message("error", reply_to, **fields)
+
+
+def permitted(room_id: RoomId, grant: Grant, reply_to: int | None) -> bytes:
+    """The `roomPermission` frame."""
+    names = [item.value for item in Permission if item in grant.permissions]
+    fields: dict[str, object] = {"roomId": room_id, "allowed": grant.allowed, "permissions": names}
+    if grant.reason is not None:
+        fields["reason"] = grant.reason
+    return message("roomPermission", reply_to, **fields)
 
 
 def joined(

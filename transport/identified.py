@@ -98,14 +98,14 @@ class IdentifiedSession(Session):
             # Each has cost a signature: who goes on and on is sent away.
             self._offend(self._host.clock.monotonic_s())
             raise
-        self.identity = identity
         self._authentication.settle(self)
         self._told = False
-        self._wait()
         fields: dict[str, object] = {"userId": identity.user_id}
         if identity.expires_at_ms is not None:
             fields["expiresAt"] = encoding.rfc3339(identity.expires_at_ms)
         self._send("authenticated", number, **fields)
+        self.review(identity)
+        self._wait()
 
     # -- the end of a token
 

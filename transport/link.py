@@ -5,9 +5,11 @@ A session never sees a socket, a connection never sees a room; this page is all 
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.encoder import Form
+
+REASON_BYTES_MAX: Final = 123
 
 
 class CloseCode(IntEnum):
@@ -23,6 +25,11 @@ class CloseCode(IntEnum):
     UNAUTHENTICATED = 4401
     KICKED = 4503
     REPLACED = 4509
+
+
+def fitting(reason: str) -> str:
+    """As much of `reason` as a close frame has room for: 123 bytes (RFC 6455, 5.5 and 5.5.1)."""
+    return reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
 
 
 def swallow(frame: bytes, /) -> bool:

@@ -17,12 +17,14 @@ FULL_WAIT_S: Final = 0.1
 """A move that found a full mailbox is tried again after this."""
 PAUSE_S_MAX: Final = 0.5
 """Reading pauses for as long as the waiting move waits, and never for longer than this."""
+NO_EVERY_S: Final = 5.0
+"""Moves that are not allowed are dropped, and answered at most once in this time."""
 
 
 class MoveGate:
     """Of one connection; at most one move waits."""
 
-    __slots__ = ("_clock", "_outdated", "_outdated_max", "_throttle", "late")
+    __slots__ = ("_clock", "_no_s", "_outdated", "_outdated_max", "_throttle", "late")
 
     def __init__(self, throttle: Throttle, clock: Clock, outdated_max: int) -> None:
         self._throttle: Final = throttle
@@ -30,6 +32,7 @@ class MoveGate:
         self._outdated_max: Final = outdated_max
         self._outdated = 0
         """How many moves were replaced since the last one went on, or since the last pause."""
+        self._no_s: float | None = None
         self.late: tuple[float, float] | None = None
 
     def pass_on(self, seat: Seat, x: float, y: float) -> None:
@@ -61,6 +64,13 @@ class MoveGate:
             link.hold()
         if self._outdated == self._outdated_max:
             link.call_later(min(wait_s, PAUSE_S_MAX), lambda: self._read_on(link))
+
+    def is_no_due(self, now_s: float) -> bool:
+        """A move is not allowed: whether its client is to be told again."""
+        if self._no_s is not None and now_s < self._no_s + NO_EVERY_S:
+            return False
+        self._no_s = now_s
+        return True
 
     def forget(self) -> None:
         """The session left the room that the move was for."""

@@ -12,6 +12,7 @@ from actors.ports import (
     Done,
     Joined,
     Left,
+    Permitted,
     Refused,
     Resumed,
     StateReason,
@@ -54,6 +55,8 @@ def frame_of(
             return encoding.room_state(room_id, socket_id, state, reason, grace_ms, number), True
         case Validated(verdict):
             return encoding.validated(room_id, answer, number), not verdict.valid
+        case Permitted(grant):
+            return (encoding.permitted(room_id, grant, number),), False
         case Refused(refusal):
             return (encoding.error(refusal, number),), False
         case _:
@@ -71,7 +74,7 @@ def outcome_of(seat: Seat, answer: Answer) -> Outcome:
             return Finished(version)
         case Refused(refusal):
             return REPEAT if refusal.retryable else Failed(refusal)
-        case Described() | Validated():
+        case Described() | Validated() | Permitted():
             return REPEAT
         case _:
             assert_never(answer)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from actors.history import Claim
 from actors.ids import RoomId
 from actors.privacy import Privacy
+from actors.room_rules import Act
 from actors.values import value
 
 
@@ -91,6 +92,13 @@ class ResumeRoom:
 
 
 @value
+class Moderate:
+    """Act on the room that one sits in, or on somebody there."""
+
+    act: Act
+
+
+@value
 class LeaveRoom:
     """Get up."""
 
@@ -114,5 +122,6 @@ Request = (
     | RequestState
     | ResumeRoom
     | LeaveRoom
+    | Moderate
     | Ping
 )

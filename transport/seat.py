@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
+from actors.permissions import Grant, Permission
 from actors.ports import Answer, Eviction, StateReason
 from actors.privacy import Privacy
 from actors.runtime import Mailbox
@@ -42,8 +43,8 @@ class Seat:
     """The Outlet port. `user_id` is the shown name, `person` the real one."""
 
     __slots__ = (
-        "form", "hold", "link", "mailbox", "offer", "offer_moves", "person", "privacy", "room_id",
-        "session", "socket_id", "user_id",
+        "form", "grant", "hold", "link", "mailbox", "may_move", "offer", "offer_moves", "person",
+        "privacy", "room_id", "session", "socket_id", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Seat:
         person: str,
         user_id: UserId,
         privacy: Privacy,
+        grant: Grant,
     ) -> None:
         self.session: Final = session
         self.link: Link | None = link
@@ -71,6 +73,7 @@ class Seat:
         self.person: Final = person
         self.user_id: Final = user_id
         self.privacy: Final = privacy
+        self.have(grant)
 
     def __repr__(self) -> str:
         return f"<Seat {self.socket_id} in {self.room_id}>"
@@ -82,6 +85,12 @@ class Seat:
     @property
     def heard(self) -> bool:
         return self.session.heard
+
+    def have(self, grant: Grant) -> None:
+        """What its session's token says of the room, from now on."""
+        self.grant = grant
+        # One look for each move, the most frequent message by far.
+        self.may_move = Permission.MOVE in grant.permissions
 
     def kill(self, *, lost: bool = False) -> None:
         """From now on nothing passes; the player is gone, or `lost` and stays for the grace. May be

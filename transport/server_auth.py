@@ -6,7 +6,7 @@ there.
 
 from typing import TYPE_CHECKING
 
-from actors.permissions import ANONYMOUS_GRANTS
+from actors.permissions import Grants
 from actors.ports import Log
 from actors.settings import AuthMode, Settings
 from transport.identity import Verify
@@ -33,4 +33,5 @@ def verifier_of(settings: Settings, keys: "KeyFile[KeySet]") -> Verify:
     """Whoever tells whose token it is, with the keys of now."""
     from transport.auth import TokenVerifier  # noqa: PLC0415  # as above
 
-    return TokenVerifier(settings, keys.keys, ANONYMOUS_GRANTS).verify
+    default_grants = Grants.everywhere(settings.default_permissions)
+    return TokenVerifier(settings, keys.keys, default_grants).verify

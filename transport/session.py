@@ -13,19 +13,32 @@ from collections import deque
 from typing import Final
 
 from actors import messages as m
-from actors.errors import BadMessage, NotInRoom, Refusal, Unavailable
+from actors.errors import BadMessage, Forbidden, NotInRoom, Refusal, Unavailable
 from actors.faults import explained
 from actors.ids import RoomId, parse_room_id
-from actors.ports import Answer, Eviction, Joined, Left, Outlet, Refused, Resumed, StateReason
+from actors.permissions import NOTHING, Permission
+from actors.ports import (
+    Answer,
+    Eviction,
+    Joined,
+    Left,
+    Outlet,
+    Permitted,
+    Refused,
+    Resumed,
+    StateReason,
+)
+from actors.privacy import Privacy
 from transport import asking, encoding, quota, replies, wire
 from transport import requests as r
+from transport.fields import Fields
 from transport.limits import Kind
-from transport.link import CloseCode
+from transport.link import CloseCode, fitting
 from transport.seat import Seat
 from transport.sequences import REPEAT, SILENT, Failed, Outcome, Repeat, Seated
 from transport.session_parts import SessionParts
 
-_NOTHING: Final[wire.Fields] = {}
+_NOTHING: Final[Fields] = {}
 
 
 class Session(SessionParts):
@@ -117,7 +130,7 @@ class Session(SessionParts):
             case Eviction.REPLACED | Eviction.KICKED:
                 self._rise()
                 kicked = reason is Eviction.KICKED
-                self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, detail)
+                self._close(CloseCode.KICKED if kicked else CloseCode.REPLACED, fitting(detail))
 
     def on_fault(self, error: Exception) -> None:
         """A bug of ours in what this session does: the connection ends, the room lives."""
@@ -132,13 +145,13 @@ class Session(SessionParts):
     def _take(self, raw: bytes | bytearray) -> None:
         number: int | None = None
         late_s = 0.0
-        fields: wire.Fields = _NOTHING
+        fields: Fields = _NOTHING
         now_s = self._host.clock.monotonic_s()
         allowed = self._throttle.take(now_s)
         try:
             fields = wire.decode(raw)
             seat = self.seat
-            if allowed and seat is not None:
+            if allowed and seat is not None and seat.may_move:
                 position = wire.plain_move(fields)
                 if position is not None:
                     self._moves.pass_on(seat, *position)
@@ -205,7 +218,7 @@ class Session(SessionParts):
                     "authenticated", number, userId=self.seat.user_id if self.seat else guest
                 )
             case r.CheckPermission(room_id):
-                self._send("roomPermission", number, **asking.permission_fields(room_id))
+                self._check(room_id, number)
             case r.Ping(t):
                 fields = {} if t is None else {"t": t}
                 now_ms = self._host.clock.now_ms()
@@ -222,8 +235,17 @@ class Session(SessionParts):
         if seat is None or seat.room_id != request.room_id:
             room_id, privacy = request.room_id, request.privacy
             seat = asking.new_seat(
-                self._host, self, self._link, room_id, self.socket_id, person, privacy
+                self._host,
+                self,
+                self.identity.grants,
+                self._link,
+                room_id,
+                self.socket_id,
+                person,
+                privacy,
             )
+        asking.must(seat, Permission.JOIN)
+        if seat is not self.seat:
             seat.hold = quota.hold_room(self._host, seat, self.seat)
         self._post(seat, asking.join_message(self._host, seat, request, self._serial + 1), number)
 
@@ -231,14 +253,30 @@ class Session(SessionParts):
         if self.seat is not None:
             raise BadMessage("type", "no resume on a connection that sits in a room")
         claims = asking.verified_claims(self._host, self.identity, request)
-        seat = asking.seat_of(self._host, self, self._link, claims)
+        seat = asking.seat_of(self._host, self, self.identity.grants, self._link, claims)
+        asking.must(seat, Permission.JOIN)
         seat.hold = quota.hold_again(self._host, seat)
         self._post(seat, asking.resume_message(self._host, seat, claims, request), number)
+
+    def _check(self, room_id: RoomId, number: int | None) -> None:
+        """The room is asked only where the token does not say no already."""
+        seat, host, identity = self.seat, self._host, self.identity
+        person = identity.user_id or (seat.person if seat else f"guest-{self.socket_id}")
+        asked = asking.new_seat(
+            host, self, identity.grants, self._link, room_id, self.socket_id, person, Privacy()
+        )
+        if asked.grant.allowed:
+            self._post(asked, asking.check_message(host, asked), number)
+        elif self._link is not None:
+            self._link.send(encoding.permitted(room_id, NOTHING, number))
 
     def _move(self, request: r.MoveTo, allowed: bool) -> None:
         if self.seat is None or self._link is None:
             raise NotInRoom("the session is in no room")
-        if allowed:
+        if not self.seat.may_move:
+            if self._moves.is_no_due(self._host.clock.monotonic_s()):
+                raise Forbidden("moves are not allowed")
+        elif allowed:
             self._moves.pass_on(self.seat, request.x, request.y)
         else:
             self._moves.coalesce(self._link, self.seat, request.x, request.y)
@@ -268,6 +306,8 @@ class Session(SessionParts):
                 self._sit(seat, serial)
                 self._owes_proof = not (isinstance(answer, Joined) and answer.fresh)
                 token = asking.token_for(self._host, seat, serial, stamp)
+            case Permitted():
+                seat.kill()
             case Left() if seat is self.seat:
                 self._rise()
             case Refused(refusal):
@@ -280,6 +320,8 @@ class Session(SessionParts):
             link.send_state(*parts)
         else:
             link.send(*parts)
+        if isinstance(answer, Joined | Resumed):
+            self._yield()  # its token may have changed since it asked
 
     def _succeed(self, seat: Seat, old: Outlet) -> None:
         """Take over the session of `old`: its name and its memory. It may be this one, where the

@@ -9,10 +9,11 @@ from typing import Final
 from actors import messages as m
 from actors.errors import BadMessage, RateLimited, Refusal
 from actors.ids import RoomId, SocketId
+from actors.permissions import NOT_ALLOWED, grant_for
 from actors.room_state import LeaveReason
 from transport import asking, encoding
 from transport.host import Host
-from transport.identity import ANONYMOUS
+from transport.identity import ANONYMOUS, Identity
 from transport.link import CloseCode, Link
 from transport.moves import MoveGate
 from transport.seat import Seat
@@ -33,6 +34,7 @@ class SessionParts:
         self._link: Link | None = link
         self.socket_id = socket_id
         self.identity = ANONYMOUS
+        """Changed by `review` alone."""
         self.seat: Seat | None = None
         self.heard = False
         self.congested = False
@@ -94,6 +96,26 @@ class SessionParts:
         if seat is not None:
             seat.kill()
             self._host.roster.rise(seat.room_id, seat)
+
+    def review(self, identity: Identity) -> None:
+        """From now on it may do what this says, where it sits, too. Who may not be there any more
+        is out, and the connection lives on.
+        """
+        self.identity = identity
+        pending, seat = self._pending, self.seat
+        for held in {id(each): each for each in (seat, pending and pending.seat) if each}.values():
+            held.have(grant_for(identity.grants, held.room_id))
+        if seat is not None and not seat.may_move:
+            self._moves.forget()
+        self._yield()
+
+    def _yield(self) -> None:
+        """Get up, where its token does not allow it to sit there any more."""
+        seat = self.seat
+        if seat is not None and not seat.grant.allowed:
+            self._rise()
+            seat.mailbox.tell(m.Leave(seat, LeaveReason.KICKED))
+            self._send("roomClosed", None, roomId=seat.room_id, reason=NOT_ALLOWED)
 
     # -- saying no, and ending
 

@@ -7,23 +7,26 @@ raises is always a refusal that names the field and what was expected.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 
 from actors.errors import BadMessage, UnsupportedType
 from actors.history import Claim
-from actors.ids import (
-    NAME_EXPECTED,
-    ROOM_ID_EXPECTED,
-    RoomId,
-    SocketId,
-    parse_name,
-    parse_room_id,
-)
+from actors.ids import SocketId
 from actors.privacy import Privacy
 from actors.tokens import TOKEN_CHARS_MAX
+from transport.fields import (
+    COORDINATE_MAX,
+    INTEGER_MAX,
+    Fields,
+    coordinate_in,
+    integer_in,
+    name_in,
+    room_id_in,
+)
 from transport.identity import JWT_CHARS_MAX
+from transport.moderation import PARSERS as MODERATION
 from transport.requests import (
     Authenticate,
     CheckPermission,
@@ -46,9 +49,7 @@ JSON_KEYS_MAX: Final = 256
 ATTRIBUTES_BYTES_MAX: Final = 1024
 DATA_BYTES_MAX: Final = 8192
 EVENT_CHARS_MAX: Final = 64
-COORDINATE_MAX: Final = 1e9
 EXPECTED_PLAYERS_MAX: Final = 16_384
-INTEGER_MAX: Final = 2**53 - 1
 
 _RFC3339: Final = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)"
@@ -58,7 +59,6 @@ _RFC3339: Final = re.compile(
 
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{8}")
 
-Fields = Mapping[str, Any]
 Fragment = orjson.Fragment
 """Already encoded JSON, to be put into more JSON as it is."""
 
@@ -165,7 +165,7 @@ def _parse_authenticate(fields: Fields) -> Authenticate:
 
 
 def _parse_check(fields: Fields) -> CheckPermission:
-    return CheckPermission(_room_id(fields))
+    return CheckPermission(room_id_in(fields))
 
 
 def _parse_join(fields: Fields) -> JoinRoom:
@@ -174,17 +174,17 @@ def _parse_join(fields: Fields) -> JoinRoom:
     if position is not None:
         if type(position) is not dict:
             raise BadMessage("position", "an object with x and y")
-        x = _coordinate(position, "x", "position.x")
-        y = _coordinate(position, "y", "position.y")
+        x = coordinate_in(position, "x", "position.x")
+        y = coordinate_in(position, "y", "position.y")
     privacy = fields.get("privacy")
     if privacy is None:
         privacy = {}
     elif type(privacy) is not dict:
         raise BadMessage("privacy", "an object")
     return JoinRoom(
-        _room_id(fields),
-        _name(fields, "userId"),
-        _name(fields, "displayName"),
+        room_id_in(fields),
+        name_in(fields, "userId"),
+        name_in(fields, "displayName"),
         x,
         y,
         _attributes(fields) or {},
@@ -197,11 +197,11 @@ def _parse_ready(fields: Fields) -> SetReady:
 
 
 def _parse_move(fields: Fields) -> MoveTo:
-    return MoveTo(_coordinate(fields, "x"), _coordinate(fields, "y"))
+    return MoveTo(coordinate_in(fields, "x"), coordinate_in(fields, "y"))
 
 
 def _parse_update(fields: Fields) -> UpdatePlayer:
-    update = UpdatePlayer(_name(fields, "displayName"), _attributes(fields))
+    update = UpdatePlayer(name_in(fields, "displayName"), _attributes(fields))
     if update.display_name is None and update.attributes is None:
         raise BadMessage("displayName", "a new displayName, or attributes, or both")
     return update
@@ -229,13 +229,13 @@ def _parse_validate(fields: Fields) -> ValidateRoom:
         players = frozenset(SocketId(key) for key in expected)
     claim = Claim(
         players,
-        _integer(fields, "epoch", required=False),
-        _integer(fields, "version", required=False),
+        integer_in(fields, "epoch", required=False),
+        integer_in(fields, "version", required=False),
         _checksum(fields),
     )
     if players is None and None in (claim.epoch, claim.version, claim.checksum):
         raise BadMessage("expectedPlayers", "socketIds, or epoch, version and checksum")
-    return ValidateRoom(_room_id(fields), claim)
+    return ValidateRoom(room_id_in(fields), claim)
 
 
 def _parse_state(fields: Fields) -> RequestState:
@@ -243,12 +243,12 @@ def _parse_state(fields: Fields) -> RequestState:
 
 
 def _parse_resume(fields: Fields) -> ResumeRoom:
-    epoch = _integer(fields, "epoch")
-    version = _integer(fields, "version")
+    epoch = integer_in(fields, "epoch")
+    version = integer_in(fields, "version")
     assert epoch is not None
     assert version is not None
     return ResumeRoom(
-        _room_id(fields), _token(fields, "resumeToken", TOKEN_CHARS_MAX), epoch, version
+        room_id_in(fields), _token(fields, "resumeToken", TOKEN_CHARS_MAX), epoch, version
     )
 
 
@@ -273,51 +273,17 @@ _PARSERS: Final[dict[str, Callable[[Fields], Request]]] = {
     "resumeRoomGameSpace": _parse_resume,
     "leaveRoomGameSpace": _parse_leave,
     "ping": _parse_ping,
+    **MODERATION,
 }
 
 
 # -- fields
 
 
-def _room_id(fields: Fields) -> RoomId:
-    room_id = parse_room_id(fields.get("roomId"))
-    if room_id is None:
-        raise BadMessage("roomId", ROOM_ID_EXPECTED)
-    return room_id
-
-
-def _name(fields: Fields, name: str) -> str | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    parsed = parse_name(value)
-    if parsed is None:
-        raise BadMessage(name, NAME_EXPECTED)
-    return parsed
-
-
 def _token(fields: Fields, name: str, chars_max: int) -> str:
     value = fields.get(name)
     if type(value) is not str or not 0 < len(value) <= chars_max:
         raise BadMessage(name, f"a string of 1-{chars_max} characters")
-    return value
-
-
-def _coordinate(fields: Fields, name: str, shown: str | None = None) -> float:
-    value: Any = fields.get(name)
-    # The comparison is False for NaN, and it bounds infinities and large integers alike.
-    is_number = type(value) is float or type(value) is int
-    if is_number and -COORDINATE_MAX <= value <= COORDINATE_MAX:
-        return cast(float, value)
-    raise BadMessage(shown or name, "a finite number within ±1e9")
-
-
-def _integer(fields: Fields, name: str, *, required: bool = True) -> int | None:
-    value = fields.get(name)
-    if value is None and not required:
-        return None
-    if type(value) is not int or not 0 <= value <= INTEGER_MAX:
-        raise BadMessage(name, f"an integer from 0 to {INTEGER_MAX}")
     return value
 
 

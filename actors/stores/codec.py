@@ -12,6 +12,7 @@ import orjson
 
 from actors.ids import RoomId
 from actors.records import ROW_FIELDS, Record
+from actors.room_rules import PLAIN, plain_of, rules_from
 
 _FIELDS: Final = 8
 _SPOT_FIELDS: Final = 3
@@ -22,8 +23,8 @@ class BodyInvalid(ValueError):
 
 
 def plain(record: Record) -> list[object]:
-    """`record` as arrays and objects, for `dumps`."""
-    return [
+    """`record` as arrays and objects, for `dumps`. Most say nothing of rules, and end before."""
+    values: list[object] = [
         record.room_id,
         record.epoch,
         record.version,
@@ -33,6 +34,9 @@ def plain(record: Record) -> list[object]:
         record.rows,
         record.spots,
     ]
+    if record.rules is not None and not (record.whole and record.rules == PLAIN):
+        values.append(plain_of(record.rules))
+    return values
 
 
 def dumps(value: object) -> bytes:
@@ -66,9 +70,9 @@ def record_from(value: object) -> Record:
 
     On the way of every fold and start, so the objects that were read are taken over.
     """
-    if type(value) is not list or len(value) != _FIELDS:
+    if type(value) is not list or not _FIELDS <= len(value) <= _FIELDS + 1:
         raise BodyInvalid("not a record")
-    room, epoch, version, created, active, whole, rows, spots = value
+    room, epoch, version, created, active, whole, rows, spots, *more = value
     if type(room) is not str or type(rows) is not dict or type(spots) is not dict:
         raise BodyInvalid("not a record")
     if not type(epoch) is type(version) is type(created) is type(active) is type(whole) is int:
@@ -82,7 +86,13 @@ def record_from(value: object) -> Record:
         if type(spot) is not list or len(spot) != _SPOT_FIELDS:
             raise BodyInvalid("not a position")
         spots[socket_id] = tuple(spot)
-    return Record(RoomId(room), epoch, version, created, active, bool(whole), rows, spots)
+    try:
+        rules = rules_from(more[0]) if more else None
+    except ValueError as error:
+        raise BodyInvalid(str(error)) from None
+    return Record(
+        RoomId(room), epoch, version, created, active, bool(whole), rows, spots, rules=rules
+    )
 
 
 def checksum(place: str, body: bytes) -> int:

@@ -265,7 +265,7 @@ class SqliteStore:
             forgotten = [
                 room_id
                 for room_id, record in after.items()
-                if not record.rows and self._rooms + added > self._rooms_max
+                if record.is_bare and self._rooms + added > self._rooms_max
             ]
             stored = [
                 room_row(self.sealing.form, record)

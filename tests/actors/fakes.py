@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from actors.encoder import Form, StateView
 from actors.ids import RoomId, SocketId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import (
     Answer,
     Described,
@@ -24,6 +25,7 @@ from actors.ports import (
     Joined,
     Left,
     Outlet,
+    Permitted,
     Refused,
     Resumed,
     StateReason,
@@ -175,6 +177,11 @@ class FakeEncoder:
             raise Broken("said")
         return self._keep(f"said {sender}: {data}", Said(sender, event, data))
 
+    def room_changed(self, room_id: RoomId, private: bool, players_max: int) -> bytes:
+        self._called("room_changed")
+        line = f"room {'private' if private else 'open'} {players_max}"
+        return self._keep(line, (private, players_max))
+
     def batch(self, payloads: Sequence[bytes]) -> bytes:
         self._called("batch")
         assert payloads, "a frame holds at least one payload"
@@ -272,6 +279,7 @@ class FakeOutlet:
         self.connected = True
         """Its story goes on; when the connection has been cut, nobody is there to read it."""
         self.heard = False
+        self.grant = ANONYMOUS_GRANTS.elsewhere
         self.full = False
         """Refuses everything that may be refused."""
         self.skips_moves = False
@@ -382,6 +390,8 @@ class FakeOutlet:
             case Validated(verdict, state):
                 word = "valid" if verdict.valid else "invalid"
                 return Told(f"{word} {told(state).line}", told(state).thing)
+            case Permitted(grant):
+                return Told(f"allowed {grant.allowed}", answer)
             case Left():
                 return Told("Left", answer)
             case Refused(refusal):

@@ -272,20 +272,20 @@ def test_a_move_is_seen_and_is_no_version() -> None:
 def test_metadata_counts_players_and_knows_the_last_activity() -> None:
     """A change, a move or a message; a room is active while somebody is connected."""
     state = room("A", "B")
-    assert state.metadata() == Metadata(1_000, 1_000, 2, is_active=True)
+    assert state.metadata() == Metadata(1_000, 1_000, 2, is_active=True, players_max=10)
     state.touch(A, 2_000)
     assert state.metadata().last_activity_ms == 2_000
     assert state.players[A].motion.last_seen_ms == 2_000
     state.lose(A, 3_000)
-    assert state.metadata() == Metadata(1_000, 3_000, 2, is_active=True)
+    assert state.metadata() == Metadata(1_000, 3_000, 2, is_active=True, players_max=10)
     state.lose(B, 4_000)
     assert not state.metadata().is_active
     state.resume(B, 5_000)
     assert state.metadata().is_active
     state.leave(B, LeaveReason.LEFT, 6_000)
-    assert state.metadata() == Metadata(1_000, 6_000, 1, is_active=False)
+    assert state.metadata() == Metadata(1_000, 6_000, 1, is_active=False, players_max=10)
     state.leave(A, LeaveReason.TIMEOUT, 7_000)
-    assert state.metadata() == Metadata(1_000, 7_000, 0, is_active=False)
+    assert state.metadata() == Metadata(1_000, 7_000, 0, is_active=False, players_max=10)
 
 
 def test_who_is_lost_was_last_seen_before() -> None:

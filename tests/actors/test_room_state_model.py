@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId
+from actors.room_rules import PLAIN
 from actors.room_state import Change, EventKind, LeaveReason, Player, RoomState, checksum_of
 from tests.actors.people import player
 
@@ -208,7 +209,7 @@ class Rooms(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         """What nobody was told has not happened; positions are no part of that."""
-        self.state.revert(*self.told)
+        self.state.revert(*self.told, PLAIN)
         self.model, self.version = self.told_model, self.told[1]
         assert self.state.take_events() == []
         self.note_what_is_told()

@@ -17,6 +17,7 @@ from tests.fuzz.mutation import mutated
 from tests.transport.requests import ALL, encoded
 from tests.transport.stage import objects
 from transport import encoding, wire
+from transport.fields import Fields
 from transport.requests import MoveTo, Request
 
 _DIGITS: Final = re.compile(r"\d+")
@@ -67,7 +68,7 @@ class Decoder:
         return _judged(data, fields)
 
 
-def _judged(data: bytes, fields: wire.Fields) -> Behaviours:
+def _judged(data: bytes, fields: Fields) -> Behaviours:
     number, refusal = None, None
     try:
         number = wire.sequence_of(fields)
@@ -97,14 +98,14 @@ def _judged(data: bytes, fields: wire.Fields) -> Behaviours:
     return frozenset({f"{known}: {outcome.code} {field}", f"{STEERING}{known} {field} {value}"})
 
 
-def _parsed(fields: wire.Fields, size: int) -> Request | Refusal:
+def _parsed(fields: Fields, size: int) -> Request | Refusal:
     try:
         return wire.parse(fields, size)
     except (BadMessage, UnsupportedType) as refusal:
         return refusal
 
 
-def _named(fields: wire.Fields) -> list[str]:
+def _named(fields: Fields) -> list[str]:
     """The fields that mean something to the request, and of what type each is."""
     kind = fields["type"]
     return [

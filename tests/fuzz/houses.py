@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from actors import messages as m
-from actors.errors import NotInRoom, ResumeExpired, RoomFull
+from actors.errors import Forbidden, NotInRoom, ResumeExpired, RoomFull
 from actors.history import Verdict
 from actors.ids import SocketId
 from actors.keys import derived
-from actors.ports import Answer, Described, Done, Joined, Left, Refused, Validated
+from actors.ports import Answer, Described, Done, Joined, Left, Permitted, Refused, Validated
+from actors.room_rules import BanUser
 from actors.runtime import Mailbox
 from actors.settings import Settings
 from tests.transport.simulated import CountedMetrics, SimulatedClock, WrittenLog
@@ -80,7 +81,11 @@ class Room:
                 return Refused(ResumeExpired("nobody was here"))
             case m.Say(event="rude"):
                 return Refused(NotInRoom("no longer"))
-            case m.Ready() | m.Update() | m.Say():
+            case m.Moderate(act=BanUser()):
+                return Refused(Forbidden("a member"))
+            case m.Check():
+                return Permitted(message.outlet.grant)
+            case m.Ready() | m.Update() | m.Say() | m.Moderate():
                 return Done(self._version)
             case m.Describe():
                 return Described(EMPTY)

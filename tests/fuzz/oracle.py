@@ -10,8 +10,10 @@ import unicodedata
 from math import isfinite
 from typing import Any, Final
 
+from actors.room_rules import Act, BanUser, KickPlayer, SetRoom, UnbanUser
 from transport import requests as r
-from transport.wire import Fields, dumps
+from transport.fields import Fields
+from transport.wire import dumps
 
 _FLOAT_DIGITS: Final = 20
 
@@ -128,10 +130,37 @@ def check(request: r.Request, fields: Fields) -> None:
             _room(room_id)
         case r.Authenticate(token):
             assert token == fields["token"] != ""
+        case r.Moderate(act):
+            _act(act, fields)
         case r.Ping(t):
             assert (t is None) is ("t" not in fields)
             if t is not None:
                 _same(t, fields["t"])
+
+
+def _act(act: Act, fields: Fields) -> None:
+    """Says what the object says, and nothing that it does not."""
+    said: dict[str, Any]
+    match act:
+        case KickPlayer(socket_id, user_id, reason):
+            assert (socket_id is None) is not (user_id is None), "nobody, or two"
+            assert socket_id is None or 1 <= len(socket_id) <= 12
+            said = {"socketId": socket_id, "userId": user_id, "reason": reason}
+        case BanUser(user_id, reason, for_s):
+            assert for_s is None or 1 <= for_s <= 315_360_000
+            said = {"userId": user_id, "reason": reason, "forS": for_s}
+        case UnbanUser(user_id):
+            said = {"userId": user_id}
+        case SetRoom(private, players_max, allow, owner):
+            assert players_max is None or 1 <= players_max <= 1_000_000
+            said = {"private": private, "playersMax": players_max, "owner": owner}
+            assert (None if allow is None else [*allow]) == fields.get("allow")
+            for each in allow or ():
+                _name(each)
+            assert act != SetRoom(), "nothing"
+    assert said == {name: fields.get(name) for name in said}
+    for name in ("userId", "reason", "owner"):
+        _name(said.get(name))
 
 
 def _room(room_id: str) -> None:

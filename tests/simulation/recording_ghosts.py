@@ -12,14 +12,21 @@ from typing import Any, Final
 from actors import messages as m
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
-from actors.members import Hearing
+from actors.members import Hearing, Member
+from actors.permissions import Grant, Permission
 from actors.ports import Answer, Eviction, Found, Outlet, StateReason
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.room import RoomActor
+from actors.room_rules import Ban, BanUser, RoomRules, SetRoom
 from actors.room_state import Motion, Player
 from actors.runtime import Mailbox
 from actors.settings import Durability
+
+BARRED: Final = "barred"
+"""In the place of whoever the room's rules keep out: all others are numbers."""
+MODERATES: Final = Grant(frozenset(Permission))
+GUEST: Final = Grant(frozenset({Permission.JOIN}))
 
 
 class Ghost:
@@ -30,6 +37,7 @@ class Ghost:
         self.form = Form.JSON
         self.alive = True
         self.heard = False
+        self.grant = GUEST
 
     def offer(self, frame: bytes) -> bool:
         del frame
@@ -223,3 +231,24 @@ def text_of(size: int | None) -> str | None:
 def attributes_of(size: int) -> dict[str, object]:
     """So many attributes."""
     return {f"attribute {number}": None for number in range(size)}
+
+
+def rules_of(base: Mapping[str, Any]) -> RoomRules:
+    """The room's own, as far as they make a difference."""
+    return RoomRules(players_max=base.get("playersMax"), bans={BARRED: Ban(BARRED)})
+
+
+def moderation_of(
+    step: Mapping[str, Any],
+    outlet: Outlet,
+    flags: frozenset[str],
+    members: Mapping[SocketId, Member],
+) -> m.Moderate:
+    """An act that has the same end: those who are out by it are one person, which is banned."""
+    if isinstance(outlet, Ghost):
+        outlet.grant = GUEST if "barred" in flags else MODERATES
+    for name in step["out"]:
+        members[SocketId(name)].person = BARRED
+    if step["out"]:
+        return m.Moderate(outlet, BanUser(BARRED))
+    return m.Moderate(outlet, SetRoom(players_max=step["playersMax"]))

@@ -21,7 +21,7 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.members import Absent, Hearing, Member
 from actors.ports import Census, Outlet, Ports
 from actors.records import Stamp
-from actors.recovery import Checkpoint, Grace
+from actors.recovery import Checkpoint, Grace, summary_of
 from actors.room import RoomActor
 from actors.room_state import LeaveReason
 from actors.sealed_recordings import body_in
@@ -29,6 +29,7 @@ from actors.sealing import Seal
 from actors.settings import Durability, Settings
 from actors.story import fault_of
 from tests.simulation.recording_ghosts import (
+    BARRED,
     Ghost,
     GhostClock,
     GhostLedger,
@@ -38,7 +39,9 @@ from tests.simulation.recording_ghosts import (
     GhostRoster,
     Silent,
     attributes_of,
+    moderation_of,
     player_of,
+    rules_of,
     text_of,
 )
 from tests.simulation.recording_words import error_line, words
@@ -127,7 +130,7 @@ class _Player:
         silent = cast(Any, Silent())
         ports = Ports(
             self.clock,
-            WireEncoder(self.settings.players_max, self.settings.tick_ms),
+            WireEncoder(self.settings.tick_ms),
             self.roster,
             silent,
             silent,
@@ -167,7 +170,8 @@ class _Player:
             for deadline_s, name, present in base["graces"]
         ]
         room._graces._queue = deque(graces) or None
-        room._checkpoint = Checkpoint(room.state.version, dict(room.state.players))
+        room.state.rules = rules_of(base)
+        room._checkpoint = Checkpoint.of(room.state)
         room._suspicion._asked, room._check_due, room._was_undone = base["checks"]
         self._say(f"room {self.document['roomId']}, {self.document['reason']}")
         self._say(
@@ -300,6 +304,11 @@ class _Player:
                 )
             case "kick":
                 return m.Kick(name, "")
+            case "moderate":
+                who = self._outlet(name, "present" in flags)
+                return moderation_of(step, who, flags, self.room.members)
+            case "check":
+                return m.Check(Ghost(name), self.room.room_id, "", 0.0)
             case "graceEnded":
                 return m.GraceEnded()
             case "selfCheck":
@@ -364,7 +373,7 @@ class _Player:
             0.0,
             attributes_of(step.get("attributes", 0)),
             "hides" in flags,
-            str(step["person"]),
+            BARRED if "barred" in flags else str(step["person"]),
         )
 
     # -- words
@@ -380,10 +389,7 @@ class _Player:
 def _present(room: RoomActor) -> dict[str, object]:
     state = room.state
     return {
-        "epoch": state.epoch,
-        "version": state.version,
-        "checksum": state.checksum(),
-        "count": len(state.players),
+        **summary_of(state),
         "players": sorted(
             (player.socket_id, player.user_id, player.is_ready, player.connected)
             for player in state.players.values()

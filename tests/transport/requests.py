@@ -43,6 +43,16 @@ PING: Final[dict[str, Any]] = {"type": "ping", "t": 5}
 READY: Final[dict[str, Any]] = {"type": "ready"}
 STATE: Final[dict[str, Any]] = {"type": "requestRoomState"}
 LEAVE: Final[dict[str, Any]] = {"type": "leaveRoomGameSpace"}
+KICK: Final[dict[str, Any]] = {"type": "kickPlayer", "socketId": "AAAA", "reason": "spam"}
+BAN: Final[dict[str, Any]] = {"type": "banUser", "userId": "ann", "reason": "spam", "forS": 60}
+UNBAN: Final[dict[str, Any]] = {"type": "unbanUser", "userId": "ann"}
+SET_ROOM: Final[dict[str, Any]] = {
+    "type": "setRoom",
+    "private": True,
+    "playersMax": 8,
+    "allow": ["ann", "zoë"],
+    "owner": "ann",
+}
 
 ALL: Final = (
     JOIN,
@@ -57,6 +67,10 @@ ALL: Final = (
     READY,
     STATE,
     LEAVE,
+    KICK,
+    BAN,
+    UNBAN,
+    SET_ROOM,
 )
 """Every type that the protocol knows, once, with every field that it may have."""
 

@@ -5,11 +5,9 @@ those who are gone) and the comparison. Which steps there are, and in what order
 test_session_model.py.
 """
 
-import json
 from collections import deque
 from typing import Any, Final
 
-from actors import messages as m
 from actors.errors import (
     NotInRoom,
     Refusal,
@@ -18,17 +16,18 @@ from actors.errors import (
 )
 from actors.history import Verdict
 from actors.ids import RoomId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import (
     Answer,
     Described,
     Done,
     Joined,
     Left,
+    Permitted,
     Refused,
     Resumed,
     Validated,
 )
-from actors.room_state import LeaveReason
 from actors.tokens import verify
 from tests.transport.session_model import (
     IN_ROOM,
@@ -41,61 +40,16 @@ from tests.transport.session_model import (
     Token,
     World,
 )
+from tests.transport.session_words import kind_of, raw
 from tests.transport.stage import EMPTY, KEYS, UNLIMITED, Client, Stage
 from transport.seat import Seat
 
 ROOMS: Final = ("lobby", "attic")
 NAMES: Final = ("AAAA", "BBBB", "CCCC", "DDDD")
 TIGHT: Final = {"messages_per_s": 4, "messages_burst": 25, "joins_per_s": 0.2, "joins_burst": 2}
-ANSWERED: Final = {"Join", "Resume", *IN_ROOM}
+ANSWERED: Final = {"Join", "Resume", "Check", *IN_ROOM}
 TELLING: Final = {"playerReady", "why", "slowConsumer", "serverDraining", "unauthenticated"}
 """What may come without being asked for."""
-
-
-def raw(ask: Ask) -> bytes:
-    """The frame of `ask`."""
-    room: Said = {"roomId": ask.room}
-    bodies: dict[str, Said] = {
-        "ping": {"type": "ping", "t": ask.x},
-        "ready": {"type": "ready"},
-        "say": {"type": "sendRoomMessage", "event": "e", "data": ask.x},
-        "update": {"type": "updatePlayer", "displayName": "N"},
-        "state": {"type": "requestRoomState"},
-        "validate": {"type": "validateRoomState", "expectedPlayers": [], **room},
-        "join": {"type": "joinRoomGameSpace", **room},
-        "leave": {"type": "leaveRoomGameSpace"},
-        "move": {"type": "move", "x": ask.x, "y": 0},
-        "check": {"type": "checkRoomPermission", **room},
-        "authenticate": {"type": "authenticate", "token": "t"},
-        "wrong field": {"type": "joinRoomGameSpace", "roomId": ""},
-        "wrong move": {"type": "move", "x": "?", "y": 0},
-        "unknown": {"type": "nonsense"},
-        "wrong number": {"type": "ready", "sequenceId": 0},
-        "resume": {"type": "resumeRoomGameSpace", "epoch": 3, "version": 7, **room},
-    }
-    if ask.kind == "nonsense":
-        return b"{"
-    body = bodies[ask.kind]
-    if ask.kind == "resume":
-        body["resumeToken"] = ask.token.text if ask.token is not None else "forged"
-    if ask.number is not None:
-        body["sequenceId"] = ask.number
-    return json.dumps(body).encode()
-
-
-def kind_of(message: Any) -> str:
-    """A message in the model's words."""
-    match message:
-        case m.Leave(reason=LeaveReason.SWITCHED):
-            return "Leave switched"
-        case m.Leave():
-            return "leave"
-        case m.Ready() | m.Say() | m.Update() | m.Validate():
-            return type(message).__name__.lower()
-        case m.Describe():
-            return "state"
-        case _:
-            return type(message).__name__
 
 
 class Lives:
@@ -213,6 +167,8 @@ class Lives:
         self.version += 1
         if posted.kind == "Resume":
             self.answer_resume(place, message, no, whole)
+        elif posted.kind == "Check":
+            self.permit(place, no)
         else:
             self.answer_member(posted, message, no, whole)
         if soon:
@@ -228,6 +184,16 @@ class Lives:
         self.seats[place].answer(Refused(no))
         if self.awaits(place):
             place.model.answer(place, None, (no.code, no.retryable))
+
+    def permit(self, place: Place, no: Refusal | None) -> None:
+        """What somebody may do in a room that need not be its own: it sits there no more for it."""
+        if no is not None:
+            self.refuse(place, no)
+            return
+        self.seats[place].answer(Permitted(ANONYMOUS_GRANTS.elsewhere))
+        if self.awaits(place):
+            number, place.alive = place.model.answer(place, REPEAT, None), False
+            place.model.say({"type": "roomPermission", "roomId": place.room}, number)
 
     def answer_member(self, posted: Posted, message: Any, no: Refusal | None, odd: bool) -> None:
         place, model, version = posted.place, posted.place.model, self.version

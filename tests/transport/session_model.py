@@ -239,7 +239,7 @@ class Model:
             case "ping":
                 self._say("pong", number, t=ask.x)
             case "check":
-                self._say("roomPermission", number, roomId=ask.room, allowed=True)
+                self._post("Check", Place(self, ask.room, self.name), number, True)
             case "authenticate":
                 self._say("authenticated", number)
             case "join":

@@ -38,8 +38,8 @@ BOB: Final = Player(
     is_ready=True,
     connected=False,
 )
-METADATA: Final = Metadata(1_767_323_045_000, 1_767_323_046_000, 2, True)
-ENCODER: Final = WireEncoder(players_max=1000, tick_ms=50)
+METADATA: Final = Metadata(1_767_323_045_000, 1_767_323_046_000, 2, True, 1000)
+ENCODER: Final = WireEncoder(tick_ms=50)
 SHOWN_ANN: Final[Object] = {
     "socketId": "AAAA",
     "userId": "ann",

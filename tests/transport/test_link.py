@@ -3,7 +3,7 @@
 import pytest
 from websockets.frames import Close
 
-from transport.link import CloseCode
+from transport.link import REASON_BYTES_MAX, CloseCode, fitting
 
 
 @pytest.mark.parametrize("code", CloseCode)
@@ -28,3 +28,13 @@ def test_the_codes_are_those_of_the_protocol() -> None:
     }
     final = {CloseCode.KICKED, CloseCode.REPLACED}
     assert {code for code in CloseCode if int(code) >= 4500} == final
+
+
+@pytest.mark.parametrize("reason", ["", "why", "x" * 200, "banned: " + "🦊" * 128, "é" * 62])
+def test_as_much_of_a_reason_is_sent_as_a_close_frame_takes(reason: str) -> None:
+    """A control frame has 125 bytes, two of them for the code; no character is cut in two."""
+    fits = fitting(reason)
+    assert reason.startswith(fits)
+    assert len(fits.encode()) <= REASON_BYTES_MAX
+    assert fits == reason or len(fits.encode()) > REASON_BYTES_MAX - 4
+    Close(int(CloseCode.KICKED), fits).check()

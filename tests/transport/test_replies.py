@@ -7,6 +7,7 @@ import pytest
 from actors.errors import NotInRoom, RoomFull
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId, UserId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import (
     Answer,
     Described,
@@ -38,6 +39,7 @@ SEAT = Seat(
     "ann",
     UserId("ann"),
     Privacy(),
+    ANONYMOUS_GRANTS.elsewhere,
 )
 RESUMED = Resumed([], b"[]", 3, 7, "00000000", 0, 2, cast(Outlet, SEAT))
 

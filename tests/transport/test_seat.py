@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from actors.ids import RoomId, SocketId, UserId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import Answer, Done, Eviction, Outlet, StateReason
 from actors.privacy import Privacy
 from actors.runtime import Mailbox
@@ -62,6 +63,7 @@ def seated() -> tuple[Seat, Sitting, WrittenLink]:
         "ann",
         UserId("anon-abc"),
         Privacy(hide_user_id=True),
+        ANONYMOUS_GRANTS.elsewhere,
     )
     return seat, sitting, link
 

@@ -9,8 +9,9 @@ from actors import messages as m
 from actors.errors import RoomFull
 from actors.history import Claim, Verdict
 from actors.ids import RoomId, SocketId
-from actors.ports import Described, Done, Left, StateReason, Validated
+from actors.ports import Described, Done, Left, Permitted, StateReason, Validated
 from actors.privacy import Privacy, pseudonym
+from actors.room_rules import PLAIN
 from actors.room_state import LeaveReason
 from actors.settings import Settings
 from actors.tokens import verify
@@ -306,7 +307,12 @@ def test_a_ping_comes_back_with_its_t_and_the_time(t: object) -> None:
 @pytest.mark.rule("E2.6")
 def test_permissions_are_told_for_any_room() -> None:
     """In words of the protocol; nobody moderates without authentication."""
-    assert Stage().client().ask("checkRoomPermission", roomId="lobby", sequenceId=1) == {
+    stage = Stage()
+    client = stage.client()
+    client.send("checkRoomPermission", roomId="lobby", sequenceId=1)
+    asked = stage.door("lobby").take(m.Check)
+    asked.outlet.answer(Permitted(PLAIN.granted(asked.person, asked.outlet.grant, 0)))
+    assert client.heard_one() == {
         "type": "roomPermission",
         "roomId": "lobby",
         "allowed": True,

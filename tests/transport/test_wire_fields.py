@@ -45,6 +45,9 @@ REQUIRED: Final[list[tuple[dict[str, Any], str, frozenset[str]]]] = [
     (r.RESUME, "resumeToken", STRING),
     (r.RESUME, "epoch", INTEGER),
     (r.RESUME, "version", INTEGER),
+    (r.KICK, "socketId", STRING),
+    (r.BAN, "userId", STRING),
+    (r.UNBAN, "userId", STRING),
 ]
 OPTIONAL: Final[list[tuple[dict[str, Any], str, frozenset[str]]]] = [
     (r.JOIN, "userId", STRING),
@@ -58,6 +61,13 @@ OPTIONAL: Final[list[tuple[dict[str, Any], str, frozenset[str]]]] = [
     (r.VALIDATE, "epoch", INTEGER),
     (r.VALIDATE, "version", INTEGER),
     (r.VALIDATE, "checksum", STRING),
+    (r.KICK, "reason", STRING),
+    (r.BAN, "reason", STRING),
+    (r.BAN, "forS", INTEGER),
+    (r.SET_ROOM, "private", BOOLEAN),
+    (r.SET_ROOM, "playersMax", INTEGER),
+    (r.SET_ROOM, "allow", ARRAY),
+    (r.SET_ROOM, "owner", STRING),
 ]
 FLAGS: Final[list[tuple[dict[str, Any], str, frozenset[str]]]] = [
     (r.JOIN, "privacy.hideUserId", BOOLEAN),

@@ -1,0 +1,111 @@
+"""What moderators ask of a room, and what its rules ask of who comes. No actor, no timer.
+
+Owns how a plan (moderation.py) is carried out: who is out, what the rules are from now on, and who
+is told of it. All of it is durable before anybody is told, whatever the setting, and it is undone
+alone. The base of Seating, which asks `_admit` before it seats somebody.
+"""
+
+from typing import Final
+
+from actors import messages as m
+from actors.moderation import Plan, plan_of
+from actors.ports import Permitted
+from actors.room_rules import PLAIN, Act, BanUser, KickPlayer, SetRoom, UnbanUser
+from actors.room_state import LeaveReason
+from actors.seats import Seats
+from actors.turn import OweAnswer, OweDone
+
+_WORDS: Final[dict[type[Act], tuple[str, str]]] = {
+    KickPlayer: ("player_kicked", "kicked"),
+    BanUser: ("user_banned", "banned"),
+    UnbanUser: ("user_unbanned", ""),
+    SetRoom: ("room_set", ""),
+}
+"""The name of each act in the log, and what is said to whoever is out by it."""
+
+
+class Moderating(Seats):
+    """The part of a room that says no to people."""
+
+    def moderate(self, message: m.Moderate) -> None:
+        """Raises NotInRoom, Forbidden or BadMessage, and has then changed nothing."""
+        outlet, act = message.outlet, message.act
+        state, members, turn = self._state, self._members, self._turn
+        moderator = self._seated(outlet)
+        plan = plan_of(
+            act,
+            moderator.person,
+            outlet.grant,
+            state,
+            members,
+            self._ports.settings,
+            self._ports.clock.now_ms(),
+        )
+        turn.urgent = True
+        reason = act.reason if isinstance(act, KickPlayer | BanUser) else None
+        _, why = _WORDS[type(act)]
+        shown = sorted({state.players[key].user_id for key in plan.out})
+        for socket_id in plan.out:
+            detail = why if reason is None else f"{why}: {reason}"
+            self._dismiss(socket_id, LeaveReason.KICKED, detail)
+        self._note(message, plan, {"users": shown} if shown else {})
+        turn.owed.append(OweDone(outlet))
+        if plan.rules is not state.rules:
+            self._have(plan)
+
+    def check(self, message: m.Check) -> None:
+        """What a token and the room's rules together allow; it changes nothing."""
+        now_ms = self._ports.clock.now_ms()
+        grant = self._state.rules.granted(message.person, message.outlet.grant, now_ms)
+        self._turn.owed.append(OweAnswer(message.outlet, Permitted(grant)))
+
+    def kick(self, message: m.Kick) -> None:
+        """The server's own. Harmless where there is no such player."""
+        if message.socket_id in self._members:
+            self._turn.urgent = True
+            self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
+
+    # -- for Seating
+
+    def _admit(self, message: m.Join) -> None:
+        """Raises Forbidden where its token, as it is now, or the room's rules keep it out."""
+        rules = self._state.rules
+        if not message.outlet.grant.allowed or rules is not PLAIN:
+            now_ms = self._ports.clock.now_ms()
+            rules.admit(message.profile.person, message.outlet.grant, now_ms)
+
+    def _is_banned(self, person: str) -> bool:
+        rules = self._state.rules
+        return rules is not PLAIN and rules.ban_of(person, self._ports.clock.now_ms()) is not None
+
+    # -- inside
+
+    def _have(self, plan: Plan) -> None:
+        """Change the rules, last of all: nothing can fail any more. Their public part is told."""
+        state, turn = self._state, self._turn
+        before = state.rules.private, state.players_max
+        state.rules = turn.rules = plan.rules
+        after = plan.rules.private, state.players_max
+        if after != before:
+            said = self._ports.encoder.room_changed(state.room_id, *after)
+            turn.items.extend(state.take_events())
+            turn.items.append(said)
+
+    def _note(self, message: m.Moderate, plan: Plan, details: dict[str, object]) -> None:
+        """For the operator. Of the users only names that the room was shown: a moderator may know
+        who is behind one.
+        """
+        act = message.act
+        event, _ = _WORDS[type(act)]
+        match act:
+            case KickPlayer(reason=reason):
+                details["why"] = reason
+            case BanUser(reason=reason, for_s=for_s):
+                details |= {"why": reason, "forS": for_s}
+            case SetRoom(private, players_max, allow, owner):
+                allowed = None if allow is None else len(allow)
+                details |= {"private": private, "playersMax": players_max, "allowed": allowed}
+                details["newOwner"] = owner is not None
+        details = {name: value for name, value in details.items() if value is not None}
+        player = self._state.players[message.outlet.socket_id]
+        self._fact(event, player, "", plan.persons, **details)
