@@ -236,6 +236,12 @@ class Mirror:
 
     # what members do
 
+    def _changed(self, item: Object) -> None:
+        """The room's rules, as far as everybody may know them: no version comes with it."""
+        self._expect_own_room(item)
+        right = isinstance(item.get("private"), bool) and is_integer(item.get("maxPlayers"))
+        wrong_if(not right, "`roomChanged` without `private` or `maxPlayers`")
+
     def _moved(self, item: Object) -> None:
         self._expect_own_room(item)
         wrong_if(item.get("epoch") != self.epoch, f"moves of another epoch than {self.epoch}")
@@ -328,5 +334,6 @@ _HANDLERS: Final[dict[str, Callable[[Mirror, Object], None]]] = {
     "roomState": Mirror._room_state,
     "roomStateValidated": Mirror._validated,
     "roomMessage": Mirror._message,
+    "roomChanged": Mirror._changed,
     "playersMoved": Mirror._moved,
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from actors.sealing import Seal
 from actors.setting_sources import SEAL_KEY_ENV
+from tests.simulation.moderation import moderated
 from tests.simulation.play import Outcome, play
 from tests.simulation.recordings import read, replay
 from tests.simulation.shrink import kind_of, shrink
@@ -32,6 +33,7 @@ FAILURES_MAX = 10
 _COMMAND = ".venv/bin/python -m tests.simulation"
 _SUMMED = (
     "steps", "faults", "looks", "frames", "events", "deliveries", "deaths", "raised", "replayed",
+    "acts", "put_out", "kept_out",
 )  # fmt: skip
 
 
@@ -50,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument(
         "--keep", type=Path, help="folder for the shrunken stories of broken promises"
+    )
+    parser.add_argument(
+        "--moderated", action="store_true", help="moderators act in all of the stories"
     )
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--seed", help="tell this one story, and print all that was said and heard")
@@ -72,9 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
     if given.seed is not None:
-        return _tell(make(given.seed, given.steps))
+        return _tell(_story(given.seed, given.steps, given.moderated))
     first = secrets.randbelow(10**9) if given.first is None else given.first
-    return _run(first, given.seeds, given.minutes, given.steps, given.jobs, given.keep)
+    minutes, moderated = given.minutes, given.moderated
+    return _run(first, given.seeds, minutes, given.steps, given.jobs, given.keep, moderated)
 
 
 def _say(*lines: str) -> None:
@@ -90,14 +96,22 @@ def _tell(story: Story) -> int:
     return 1 if outcome.violation else 0
 
 
-def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Path | None) -> int:
+def _run(
+    first: int,
+    seeds: int,
+    minutes: float,
+    steps: int,
+    jobs: int,
+    keep: Path | None,
+    is_moderated: bool,
+) -> int:
     _say(f"first seed {first}, {seeds} stories of {steps} steps, {jobs} processes")
     began_s = time.monotonic()
     sums: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     kinds: dict[str, Outcome] = {}
     told, next_s = 0, REPORT_S
-    for outcome in _outcomes(first, seeds, steps, jobs):
+    for outcome in _outcomes(first, seeds, steps, jobs, is_moderated):
         told += 1
         _add(sums, faults, outcome)
         if outcome.violation is not None:
@@ -116,8 +130,10 @@ def _run(first: int, seeds: int, minutes: float, steps: int, jobs: int, keep: Pa
     return 1 if kinds else 0
 
 
-def _outcomes(first: int, seeds: int, steps: int, jobs: int) -> Iterator[Outcome]:
-    stories = ((str(number), steps) for number in range(first, first + seeds))
+def _outcomes(
+    first: int, seeds: int, steps: int, jobs: int, is_moderated: bool
+) -> Iterator[Outcome]:
+    stories = ((str(number), steps, is_moderated) for number in range(first, first + seeds))
     if jobs == 1:
         yield from map(_told, stories)
         return
@@ -125,8 +141,13 @@ def _outcomes(first: int, seeds: int, steps: int, jobs: int) -> Iterator[Outcome
         yield from pool.imap_unordered(_told, stories, chunksize=STORIES_AT_ONCE)
 
 
-def _told(seed_and_steps: tuple[str, int]) -> Outcome:
-    return play(make(*seed_and_steps))
+def _story(seed: str, steps: int, is_moderated: bool) -> Story:
+    story = make(seed, steps)
+    return moderated(story) if is_moderated else story
+
+
+def _told(asked: tuple[str, int, bool]) -> Outcome:
+    return play(_story(*asked))
 
 
 def _add(sums: Counter[str], faults: Counter[str], outcome: Outcome) -> None:

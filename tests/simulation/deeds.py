@@ -13,8 +13,9 @@ from websockets.frames import Opcode
 from actors.keys import SIGNING_KEYS_MAX
 from actors.settings import Durability
 from tests.acceptance.mirror import Seat
+from tests.simulation import moderation
 from tests.simulation.person import Person
-from tests.simulation.story import LINKS, Step, details
+from tests.simulation.story import LINKS, MODERATION, Step, details
 from tests.simulation.world import World
 
 USERS: Final = ("u1", "u2", "u3")
@@ -256,6 +257,7 @@ _DEEDS: Final[dict[str, Callable[[Person, Step], object]]] = {
     "flood": _flood,
     "close": lambda person, step: person.hang_up(),
     "abort": lambda person, step: person.hang_up(abruptly=True),
+    **dict.fromkeys(MODERATION, moderation.act),
 }
 
 # -- what befalls their links

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from actors.ids import RoomId
 from actors.room import RoomActor
+from actors.room_rules import PLAIN
 from actors.room_state import Player
 from actors.self_check import breaches
 from actors.settings import Durability
@@ -162,7 +163,18 @@ class Inspection:
         if settings.one_session_per_user:
             users = {member.person for member in room.members.values()}
             assert len(users) == len(room.members), "somebody sits here twice"
+        for member in room.members.values():
+            ban = room.state.rules.bans.get(member.person)
+            assert ban is None or ban.until_ms is not None, "somebody sits here who is banned"
+        for room_id, user_id in self._world.court.holding:
+            if room_id == room.room_id and not self._may_have_lost_rules(room_id):
+                assert user_id in room.state.rules.bans, f"the ban of {user_id} is forgotten"
         assert len(room.mailbox) <= settings.mailbox_messages_max, "a mailbox without an end"
+
+    def _may_have_lost_rules(self, room_id: str) -> bool:
+        """It kept failing, and was closed."""
+        in_memory = self._world.settings.durability is Durability.MEMORY
+        return in_memory and self._world.was_closed(room_id, 0.0)
 
     def _look_at_lost(self) -> None:
         world = self._world
@@ -227,7 +239,8 @@ class Inspection:
             found = breaches(room.state, room.members, claims)
             assert not found, f"{room_id}: {found}"
             assert all(player.connected for player in room.state.players.values())
-            idle = not truth and world.settings.room_idle_s < QUIET_S
+            kept = world.settings.durability is Durability.MEMORY and room.state.rules is not PLAIN
+            idle = not truth and world.settings.room_idle_s < QUIET_S and not kept
             assert not idle, f"{room_id} is empty, and still there"
         census = life.app.census.players
         assert census == total, f"{census} players are counted, {total} sit in rooms"

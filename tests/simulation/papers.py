@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.permissions import ANONYMOUS_GRANTS
+from actors.permissions import Grants
 from actors.settings import AuthMode, Settings
 from tests.acceptance.held import wrong_if
 from tests.transport import minted
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.person import Person
     from tests.simulation.replies import Asked
 
+WORDS: Final = ("join", "move", "message", "moderate")
 LIVES_S: Final = (2, 8, 40, 3600)
 LONG_S: Final = 100_000
 WARNING_S: Final = 30.0
@@ -35,7 +36,7 @@ def verifier(settings: Settings) -> Verify | None:
     if settings.auth is AuthMode.ANONYMOUS:
         return None
     keys = auth_keys.of_secret(minted.SECRET)
-    return TokenVerifier(settings, lambda: keys, ANONYMOUS_GRANTS).verify
+    return TokenVerifier(settings, lambda: keys, Grants.everywhere(WORDS[:3])).verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,12 @@ class Papers:
 
     # -- showing them
 
-    def mint(self, user: str | None = None) -> Paper:
+    def mint(self, user: str | None = None, **claims: object) -> Paper:
         """A new one, its own or in the name of another."""
         world = self._person.world
         life_s = LONG_S if self.for_long else self._rng.choice(LIVES_S)
         expires_s = world.machine.wall.now_ms() / 1000 + life_s
-        text = minted.hs256({"sub": user or self.user, "exp": expires_s})
+        text = minted.hs256({"sub": user or self.user, "exp": expires_s, **claims})
         leeway_s = world.settings.jwt_leeway_s
         ends_s = world.loop.time() + life_s + leeway_s
         expires_at = rfc3339(int(expires_s * 1000))
@@ -103,6 +104,14 @@ class Papers:
         if self.user is None:
             return
         self._person.ask("authenticate", token=self.mint().text)
+
+    def moderate(self) -> None:
+        """Show one of a moderator of every room; the next one is of none."""
+        if self.user is None:
+            self._person.ask("authenticate", token="moderator")
+        else:
+            paper = self.mint(rooms={"*": WORDS})
+            self._person.ask("authenticate", token=paper.text)
 
     def impersonate(self, user: str) -> None:
         """Show one of another user, who must have lent it."""

@@ -356,7 +356,7 @@ class Person:
         if item["type"] == "playerUpdated" and was_seated is Seat.SEATED:
             promises.updated(self, item)
         self.mirror.feed(item)
-        declared(item, self.world.settings)
+        declared(item, self.world.settings, self.world.court)
         self.papers.hear(item, sent_s)
         self.world.chronicle.note(item, sent_s, self.world.machine.began_s)
         kind = item["type"]

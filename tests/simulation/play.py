@@ -15,6 +15,7 @@ from tests.simulation import deeds
 from tests.simulation.faults import Fuse, flammable
 from tests.simulation.inspection import Inspection
 from tests.simulation.loop import SimulatedLoop, run
+from tests.simulation.moderation import vouching
 from tests.simulation.person import Person
 from tests.simulation.promises import UNLIMITED
 from tests.simulation.story import FAULTS, Story, passing
@@ -46,6 +47,11 @@ class Outcome:
     replayed: int = 0
     """Recordings of rooms."""
     raised: int = 0
+    acts: int = 0
+    """Of moderators, that were done."""
+    put_out: int = 0
+    """How often somebody was told that a player was kicked."""
+    kept_out: int = 0
     simulated_s: float = 0.0
     digest: str = ""
     done: list[str] = field(default_factory=list)
@@ -97,11 +103,15 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
             outcome.deliveries = loop.network.deliveries
             outcome.deaths, outcome.lost_writes = world.deaths, world.lost_writes
             outcome.raised = fuse.burnt
+            court = world.court
+            outcome.acts, outcome.put_out, outcome.kept_out = (
+                court.done, court.put_out, court.kept_out,
+            )  # fmt: skip
             outcome.replayed = world.recordings.replayed
             outcome.simulated_s = loop.time() - began_s
             outcome.digest = world.digest()
 
-    with flammable(fuse):
+    with vouching(), flammable(fuse):
         run(told, story.seed)
     return outcome
 

@@ -10,7 +10,8 @@ from actors.settings import Durability
 from actors.timers import LATENESS
 from tests.acceptance.held import Wrong, wrong_if
 from tests.acceptance.mirror import Seat
-from tests.simulation.replies import GARBAGE, Asked
+from tests.simulation import moderation
+from tests.simulation.replies import ACTS, GARBAGE, Asked
 
 if TYPE_CHECKING:
     from tests.simulation.person import Person, Token
@@ -38,6 +39,7 @@ _REFUSALS: Final = {
     "ping": set(),
     "checkRoomPermission": set(),
     "authenticate": set(),
+    **{kind: {"notInRoom", "roomClosed", "forbidden", "badMessage"} for kind in ACTS},
     GARBAGE: {"badMessage", "unsupportedType"},
 }
 """Beside `unavailable` (a room with too much to do), where the rates have limits `rateLimited`, and
@@ -88,6 +90,7 @@ def may_be_closed(person: "Person", code: int | None) -> bool:
         1012: world.deaths > 0,
         1013: person.mirror.may_fall_behind and world.loop.time() >= person.slow_s + patience_s,
         4401: person.papers.may_be_closed(),
+        4503: code == 4503 and moderation.may_be_closed(person),
         # An earlier connection of its own may have asked to be brought back, and be heard later.
         4509: world.settings.one_session_per_user or person.connections > 1,
     }
@@ -132,6 +135,9 @@ def answered(
         return
     match item["type"]:
         case "roomGameSpaceJoined" | "roomGameSpaceResumed":
+            if asked.kind == "joinRoomGameSpace" and not asked.is_copy and was is not Seat.SEATED:
+                user_id = person.papers.user or asked.fields.get("userId")
+                world.court.seated(item["roomId"], user_id, sent_s)
             _seated(person, asked, item, was)
             rests = not asked.is_copy and world.rests(
                 item["roomId"], asked.notes["asked_s"], sent_s
@@ -141,6 +147,8 @@ def answered(
             _left(person, item)
         case "ok" if not asked.is_copy:
             _done(person, asked, item)
+            if asked.kind in ACTS:
+                world.court.answered(asked.notes["room"], asked, sent_s)
         case "roomStateValidated":
             _validated(person, asked, item)
         case "authenticated":
@@ -331,6 +339,11 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     may_be_lost = "earlier" in asked.notes and asked.notes.get("answered_in") != person.life
     if may_be_lost or person.number - (asked.number or person.number) >= REMEMBERED:
         allowed.add("staleSequence")
+    if asked.kind == "joinRoomGameSpace" and world.court.may_be_barred(
+        asked.fields["roomId"], person.papers.user or asked.fields.get("userId")
+    ):
+        world.court.kept_out += code == "forbidden"
+        allowed.add("forbidden")
     if code == "internal":
         world.internal_heard(is_copy=asked.is_copy)
         return
@@ -351,7 +364,8 @@ def _refused(person: "Person", asked: Asked, item: dict[str, Any], sent_s: float
     elif code == "badMessage" and asked.kind == "resumeRoomGameSpace":
         wrong_if(not asked.notes["other_first"], "a resume was refused as if it sat in a room")
     elif code == "roomFull":
-        wrong_if(world.settings.players_max > 8 * len(world.people), "roomFull, for nobody")
+        most = min([world.settings.players_max, *world.court.sizes.get(asked.fields["roomId"], ())])
+        wrong_if(most > 8 * len(world.people), "roomFull, for nobody")
 
 
 def _may_be_gone(person: "Person", asked: Asked, sent_s: float) -> None:
@@ -371,6 +385,9 @@ def _may_be_gone(person: "Person", asked: Asked, sent_s: float) -> None:
             and world.chronicle.may_be_replaced(token.room_id, person.name)
         )
         or world.was_closed(token.room_id, notes["heard_s"])
+        or world.court.may_be_out(
+            token.room_id, token.socket_id, notes["own"] and notes["own"]["userId"]
+        )
         or world.was_forgotten(token.life, person.life)
         or world.away_too_long(notes["heard_s"], sent_s, SLACK_S)
     )

@@ -5,20 +5,20 @@ Owns no rule. Each stand-in answers what was read of the real thing, and is othe
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from actors import messages as m
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
-from actors.members import Hearing, Member
+from actors.members import Hearing
 from actors.permissions import Grant, Permission
 from actors.ports import Answer, Eviction, Found, Outlet, StateReason
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.room import RoomActor
-from actors.room_rules import Ban, BanUser, RoomRules, SetRoom
+from actors.room_rules import Ban, KickPlayer, RoomRules, SetRoom
 from actors.room_state import Motion, Player
 from actors.runtime import Mailbox
 from actors.settings import Durability
@@ -238,17 +238,27 @@ def rules_of(base: Mapping[str, Any]) -> RoomRules:
     return RoomRules(players_max=base.get("playersMax"), bans={BARRED: Ban(BARRED)})
 
 
-def moderation_of(
-    step: Mapping[str, Any],
-    outlet: Outlet,
-    flags: frozenset[str],
-    members: Mapping[SocketId, Member],
-) -> m.Moderate:
-    """An act that has the same end: those who are out by it are one person, which is banned."""
+def person_of(one: Mapping[str, Any], flags: frozenset[str] = frozenset()) -> str:
+    """Whose session it is: nobody else's, where the room did not ask."""
+    return BARRED if "barred" in flags else str(one["person"] or one["socketId"])
+
+
+class Several:
+    """In the place of one session's name: those of several."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names: Final = names
+
+    def __eq__(self, other: object) -> bool:
+        return other in self._names
+
+
+def moderation_of(step: Mapping[str, Any], outlet: Outlet, flags: frozenset[str]) -> m.Moderate:
+    """An act that has the same end: all who are out by it are kicked in one."""
     if isinstance(outlet, Ghost):
         outlet.grant = GUEST if "barred" in flags else MODERATES
-    for name in step["out"]:
-        members[SocketId(name)].person = BARRED
     if step["out"]:
-        return m.Moderate(outlet, BanUser(BARRED))
+        return m.Moderate(outlet, KickPlayer(cast(SocketId, Several(step["out"])), None))
     return m.Moderate(outlet, SetRoom(players_max=step["playersMax"]))

@@ -29,7 +29,6 @@ from actors.sealing import Seal
 from actors.settings import Durability, Settings
 from actors.story import fault_of
 from tests.simulation.recording_ghosts import (
-    BARRED,
     Ghost,
     GhostClock,
     GhostLedger,
@@ -40,6 +39,7 @@ from tests.simulation.recording_ghosts import (
     Silent,
     attributes_of,
     moderation_of,
+    person_of,
     player_of,
     rules_of,
     text_of,
@@ -157,7 +157,7 @@ class _Player:
             outlet = Absent(socket_id) if one["absent"] else Ghost(socket_id)
             room.members[socket_id] = Member(
                 outlet,
-                str(one["person"]),
+                person_of(one),
                 Hearing(one["hearing"]),
                 one["serial"],
                 one["confirmed"],
@@ -305,8 +305,7 @@ class _Player:
             case "kick":
                 return m.Kick(name, "")
             case "moderate":
-                who = self._outlet(name, "present" in flags)
-                return moderation_of(step, who, flags, self.room.members)
+                return moderation_of(step, self._outlet(name, "present" in flags), flags)
             case "check":
                 return m.Check(Ghost(name), self.room.room_id, "", 0.0)
             case "graceEnded":
@@ -373,7 +372,7 @@ class _Player:
             0.0,
             attributes_of(step.get("attributes", 0)),
             "hides" in flags,
-            BARRED if "barred" in flags else str(step["person"]),
+            person_of(step, flags),
         )
 
     # -- words

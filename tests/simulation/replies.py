@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from tests.acceptance.held import Wrong
 
+ACTS: Final = ("kickPlayer", "banUser", "unbanUser", "setRoom")
+"""What moderators ask for."""
 ANSWERS: Final = {
     "authenticate": "authenticated",
     "checkRoomPermission": "roomPermission",
@@ -23,6 +25,7 @@ ANSWERS: Final = {
     "resumeRoomGameSpace": "roomGameSpaceResumed",
     "leaveRoomGameSpace": "roomGameSpaceLeft",
     "ping": "pong",
+    **dict.fromkeys(ACTS, "ok"),
 }
 """Each request, and what it is answered with when it is not refused."""
 _KINDS: Final = frozenset({*ANSWERS.values(), "error"})

@@ -39,6 +39,13 @@ DEEDS: Final[Mapping[str, tuple[int, str]]] = {
     "forge": (1, "{who} shows a token that nobody gave it, over a new connection"),
 }
 """What people do."""
+MODERATION: Final[Mapping[str, tuple[int, str]]] = {
+    "kick": (3, "{who} kicks somebody"),
+    "ban": (4, "{who} bans somebody"),
+    "unban": (2, "{who} lifts a ban"),
+    "set room": (2, "{who} sets the room"),
+}
+"""What moderators do."""
 FAULTS: Final[Mapping[str, tuple[int, str]]] = {
     "cut": (6, "{who}'s link is cut after {out} more bytes out and {in_} in"),
     "fall silent": (3, "{who}'s link falls silent after {out} more bytes out and {in_} in"),
@@ -96,7 +103,7 @@ class Step:
 
     def words(self) -> str:
         """As a sentence."""
-        form = {**DEEDS, **IDENTITY, **FAULTS}[self.kind][1]
+        form = {**DEEDS, **IDENTITY, **MODERATION, **FAULTS}[self.kind][1]
         return form.format(who=NAMES[self.who], **details(self))
 
 

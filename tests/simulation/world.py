@@ -16,6 +16,7 @@ from actors.settings import Durability, Settings
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.faults import Fuse
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.moderation import Court
 from tests.simulation.person import Person
 from tests.simulation.process import Life, Line, Machine
 from tests.simulation.replaying import Replaying
@@ -48,6 +49,7 @@ class World:
         self.people: Final = [Person(self, name, f"{seed}/{name}") for name in NAMES[:people]]
         self.left_behind: list[ClientSocket] = []
         """Connections that nobody listens to any more, and that are still open."""
+        self.court: Final = Court()
         self.violation: AssertionError | None = None
         self.internals = 0
         """How often somebody was refused with `internal`."""
@@ -90,6 +92,7 @@ class World:
             self._power_s = self.loop.time()
         self.lost_writes += await self.machine.kill(with_machine=with_machine)
         self.deaths += 1
+        self.court.died(self.settings.durability, with_machine=with_machine)
         self.begin(self._come_back(down_s))
 
     async def end(self, wait_ms: Callable[[], int]) -> None:
@@ -103,6 +106,7 @@ class World:
     async def _restart(self, life: Life, wait_ms: Callable[[], int]) -> None:
         began_s = self.machine.began_s
         await life.drain(wait_ms)
+        self.court.died(self.settings.durability, with_machine=False)
         self._lives.append((began_s, self.loop.time()))
         await self._come_back(0.01)
 
