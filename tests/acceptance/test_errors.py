@@ -293,3 +293,20 @@ async def test_authenticate_is_answered_where_nobody_needs_it(server: Server, ro
         answer = await ann.ask("authenticate", token="a.b.c")
         assert answer["type"] in ("authenticated", "error")
         await ann.join(room)
+
+
+@pytest.mark.rule("T2.9")
+async def test_nobody_moderates_an_anonymous_server(server: Server, room: str) -> None:
+    """Not even who has nobody above it; all goes on."""
+    async with connected(server) as ann, connected(server) as bob:
+        await ann.join(room)
+        await bob.join(room)
+        for kind, fields in (
+            ("kickPlayer", {"socketId": bob.mirror.socket_id}),
+            ("banUser", {"userId": "bob"}),
+            ("unbanUser", {"userId": "bob"}),
+            ("setRoom", {"private": True, "owner": "ann"}),
+        ):
+            error = refused(await ann.ask(kind, **fields), "forbidden")
+            assert error["retryable"] is False
+        await bob.ping()

@@ -15,14 +15,17 @@ from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.members import Member
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.ports import Joined, Recording, RecordingReason, Resumed
 from actors.records import LONG_KEPT, Stamp
 from actors.room import RoomActor
+from actors.room_rules import Act, BanUser, KickPlayer, SetRoom, UnbanUser
 from actors.room_state import LeaveReason, RoomState
 from actors.settings import Durability
 from tests.actors.fake_operator import read_back
 from tests.actors.fakes import FakeClock, FakeOutlet
 from tests.actors.kept_stage import KeptStage
+from tests.actors.moderated import MEMBER, MODERATOR
 from tests.actors.stage import ROOM, Stage, settle
 from tests.simulation.recordings import Replayed, replay
 
@@ -178,6 +181,9 @@ class Lives:
             m.Kick(SocketId(dice.choice(NAMES)), "rude"),
             m.GraceEnded(),
             m.SelfCheck(),
+            m.Check(outlet, ROOM, dice.choice(PERSONS), 0.0),
+            m.Moderate(outlet, self._act()),
+            m.Moderate(outlet, self._act()),
         ]
         if dice.random() < 0.4:
             return self._arrival(name)
@@ -185,6 +191,21 @@ class Lives:
             outlet.cut()
             return m.Lost(outlet)
         return dice.choice(choices)
+
+    def _act(self) -> Act:
+        """Of a moderator, or of somebody who is none."""
+        dice = self.dice
+        acts: list[Act] = [
+            KickPlayer(SocketId(dice.choice(NAMES)), None),
+            KickPlayer(None, dice.choice(PERSONS)),
+            BanUser(dice.choice(PERSONS), None, dice.choice([3, 30])),
+            BanUser(dice.choice(PERSONS)),
+            UnbanUser(dice.choice(PERSONS)),
+            SetRoom(players_max=dice.choice([2, 1000])),
+            SetRoom(private=dice.random() < 0.8),
+            SetRoom(private=dice.random() < 0.8),
+        ]
+        return dice.choice(acts)
 
     def _arrival(self, name: str) -> object:
         """A join or a resume: again, anew, late, or of a connection that is gone."""
@@ -195,6 +216,7 @@ class Lives:
             return self.stage.join(old, person=dice.choice(PERSONS))
         outlet = self.stage.outlet(name)
         outlet.alive = dice.random() < 0.95
+        outlet.grant = dice.choice([MEMBER, MODERATOR, MODERATOR, ANONYMOUS_GRANTS.elsewhere])
         self.outlets[name] = outlet
         late = dice.random() < 0.05
         if dice.random() < 0.5 or name not in self.known:

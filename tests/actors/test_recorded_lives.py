@@ -104,7 +104,7 @@ async def test_lives_see_all_that_matters(poisoned_ready: None) -> None:
     """The dice fall on everything that a recording must survive."""
     seen: set[str] = set()
     crashes = 0
-    for seed in range(40):
+    for seed in range(80):
         lives = Lives(seed, seen)
         await lives.live(40)
         crashes += lives.crashes
@@ -113,6 +113,7 @@ async def test_lives_see_all_that_matters(poisoned_ready: None) -> None:
         "join", "resume", "ready", "update", "say", "validate", "describe", "leave", "lost",
         "heard", "drained", "kick", "graceEnded", "selfCheck", "moves", "join:late", "resume:late",
         "join:heard", "resume:heard", "join:present", "drained:behind",
+        "moderate", "moderate:barred", "join:barred", "check",
         "end:undone", "end:durable", "end:pending", "base:players", "base:graces", "base:absent",
     }  # fmt: skip
     assert wanted <= seen, sorted(wanted - seen)

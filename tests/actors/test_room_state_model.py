@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId
-from actors.room_rules import PLAIN
+from actors.room_rules import PLAIN, RoomRules
 from actors.room_state import Change, EventKind, LeaveReason, Player, RoomState, checksum_of
 from tests.actors.people import player
 
@@ -55,6 +55,7 @@ class Rooms(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.state = RoomState(RoomId("room"), 1, 0, PLAYERS_MAX)
+        self.kept = PLAIN
         self.model: dict[SocketId, Known] = {}
         self.version = 0
         self.now_ms = 0
@@ -64,7 +65,7 @@ class Rooms(RuleBasedStateMachine):
 
     def note_what_is_told(self) -> None:
         """Where an undoing goes back to, and a crash begins."""
-        self.told = dict(self.state.players), self.version
+        self.told = dict(self.state.players), self.version, self.kept
         self.told_model = {name: replace(known) for name, known in self.model.items()}
         self.changes: list[Change] = []
 
@@ -92,13 +93,22 @@ class Rooms(RuleBasedStateMachine):
         someone = player(name, user, hide_position=hidden)
         if name in self.model:
             assert self.state.join(someone, self.tick(), returns=returns) is None
-        elif len(self.model) >= PLAYERS_MAX and not returns:
+        elif len(self.model) >= self.players_max() and not returns:
             with pytest.raises(RoomFull):
                 self.state.join(someone, self.tick())
         else:
             self.model[name] = Known(user, attributes={}, hidden=hidden)
             change = self.state.join(someone, self.tick(), returns=returns)
             self.changed(change, EventKind.JOINED, name)
+
+    def players_max(self) -> int:
+        return min(PLAYERS_MAX, self.kept.players_max or PLAYERS_MAX)
+
+    @rule(players_max=st.none() | st.integers(1, PLAYERS_MAX + 2))
+    def have_rules(self, players_max: int | None) -> None:
+        """No version comes with them, and nobody is put out."""
+        self.kept = self.state.rules = RoomRules(players_max=players_max)
+        assert self.state.metadata().players_max == self.players_max()
 
     @rule(name=names)
     def touch(self, name: SocketId) -> None:
@@ -209,8 +219,8 @@ class Rooms(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         """What nobody was told has not happened; positions are no part of that."""
-        self.state.revert(*self.told, PLAIN)
-        self.model, self.version = self.told_model, self.told[1]
+        self.state.revert(*self.told)
+        self.model, (_, self.version, self.kept) = self.told_model, self.told
         assert self.state.take_events() == []
         self.note_what_is_told()
 
@@ -221,7 +231,8 @@ class Rooms(RuleBasedStateMachine):
         """
         fresh = RoomState(RoomId("room"), self.state.epoch + 1, 0, PLAYERS_MAX)
         fresh.last_activity_ms = self.now_ms
-        players, version = self.told
+        players, version, _ = self.told
+        fresh.rules = self.kept
         fresh.restore([replace(each) for each in players.values()], version, self.changes)
         self.state = fresh
         for change in self.changes:
@@ -255,6 +266,7 @@ class Rooms(RuleBasedStateMachine):
             assert someone.attributes == known.attributes
             motion = someone.motion
             assert [motion.x, motion.y, motion.last_seen_ms] == known.motion
+        assert state.rules == self.kept
         metadata = state.metadata()
         assert metadata.player_count == len(self.model)
         assert metadata.is_active is any(known.connected for known in self.model.values())
