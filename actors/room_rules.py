@@ -44,7 +44,7 @@ Bans: TypeAlias = Mapping[str, Ban]
 _NOBODY: Final[Bans] = MappingProxyType({})
 
 
-# -- what moderators ask for
+# -- what moderators ask for: where one of these comes into a log, it is without the users
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class KickPlayer:
     """One session by its name, or all of a user by the name that is shown."""
 
     socket_id: SocketId | None
-    user_id: str | None
+    user_id: str | None = field(repr=False)
     reason: str | None = None
 
 
@@ -60,7 +60,7 @@ class KickPlayer:
 class BanUser:
     """By the real name or the one that is shown; all sessions of the person are out."""
 
-    user_id: str
+    user_id: str = field(repr=False)
     reason: str | None = None
     for_s: int | None = None
 
@@ -69,7 +69,7 @@ class BanUser:
 class UnbanUser:
     """By either name."""
 
-    user_id: str
+    user_id: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class SetRoom:
 
     private: bool | None = None
     players_max: int | None = None
-    allow: tuple[str, ...] | None = None
-    owner: str | None = None
+    allow: tuple[str, ...] | None = field(default=None, repr=False)
+    owner: str | None = field(default=None, repr=False)
 
 
 Act: TypeAlias = KickPlayer | BanUser | UnbanUser | SetRoom
