@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from actors.ids import RoomId
+from actors.room_rules import PLAIN, Ban, RoomRules
 from actors.stores import sqlite
 from actors.stores.port import StoreDamaged, StoreFault, StoreFull, StoreReadOnly
 from actors.stores.sqlite import FILE_NAME, SqliteStore
@@ -337,3 +338,31 @@ def test_a_name_that_is_no_text_any_more_does_not_stop_a_start(run: Run, tmp_pat
     assert names is not None
     assert {ROOM, OTHER} <= names
     assert THIRD not in names
+
+
+@pytest.mark.rule("T2.18")
+def test_beyond_the_bound_an_empty_room_with_rules_is_kept(tmp_path: Path) -> None:
+    """Until they say nothing any more; they are read from the row, as they were written."""
+    run = Run(
+        partial(SqliteStore, tmp_path, flush=False, journal_bytes_max=1, rooms_max=1),
+    )
+    first, private, plain = map(RoomId, ("first", "private", "plain"))
+    rules = RoomRules("ann", private=True, allow=frozenset({"bob"}), bans={"eve": Ban("eve")})
+    run.write(whole(first, "A"))
+    run.tidy()
+    for room in (private, plain):
+        record = whole(room)
+        record.rules = rules if room is private else PLAIN
+        run.write(record)
+        run.tidy()
+    assert list(run.rooms([first, private, plain])) == [first, private]
+    run.reopen()
+    kept = run.store.load(private)
+    assert kept is not None
+    assert kept.rules == rules
+    said = delta(private, {})
+    said.rules = PLAIN
+    run.write(said)
+    run.tidy()
+    assert run.load(private) is None
+    run.store.close()
