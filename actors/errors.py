@@ -15,6 +15,8 @@ class Refusal(Exception):
 
     code: ClassVar[str]
     retryable: ClassVar[bool] = False
+    quotes: ClassVar[bool] = False
+    """The message has something that somebody wrote: it is for who asked, and not for the log."""
 
     def __init__(self, message: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
@@ -49,6 +51,12 @@ class Forbidden(Refusal):
     """The session may not do this, now or later."""
 
     code = "forbidden"
+
+
+class Banned(Forbidden):
+    """The room has banned the user; the message has the reason that was given."""
+
+    quotes = True
 
 
 class RoomFull(Refusal):

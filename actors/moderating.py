@@ -43,12 +43,11 @@ class Moderating(Seats):
         )
         turn.urgent = True
         reason = act.reason if isinstance(act, KickPlayer | BanUser) else None
-        _, why = _WORDS[type(act)]
-        shown = sorted({state.players[key].user_id for key in plan.out})
+        _, word = _WORDS[type(act)]
         for socket_id in plan.out:
-            detail = why if reason is None else f"{why}: {reason}"
+            detail = word if reason is None else f"{word}: {reason}"
             self._dismiss(socket_id, LeaveReason.KICKED, detail)
-        self._note(message, plan, {"users": shown} if shown else {})
+        self._note(message, plan, reason)
         turn.owed.append(OweDone(outlet))
         if plan.rules is not state.rules:
             self._have(plan)
@@ -91,17 +90,14 @@ class Moderating(Seats):
             turn.items.extend(state.take_events())
             turn.items.append(said)
 
-    def _note(self, message: m.Moderate, plan: Plan, details: dict[str, object]) -> None:
-        """For the operator. Of the users only names that the room was shown: a moderator may know
-        who is behind one.
-        """
+    def _note(self, message: m.Moderate, plan: Plan, reason: str | None) -> None:
+        """For the operator; nothing that a moderator wrote, who may know who hides by a name."""
         act = message.act
         event, _ = _WORDS[type(act)]
+        details: dict[str, object] = {"socketIds": list(plan.out) or None, "why": reason}
         match act:
-            case KickPlayer(reason=reason):
-                details["why"] = reason
-            case BanUser(reason=reason, for_s=for_s):
-                details |= {"why": reason, "forS": for_s}
+            case BanUser(for_s=for_s):
+                details["forS"] = for_s
             case SetRoom(private, players_max, allow, owner):
                 allowed = None if allow is None else len(allow)
                 details |= {"private": private, "playersMax": players_max, "allowed": allowed}

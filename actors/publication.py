@@ -138,7 +138,7 @@ class Publication:
                 user_id=player.user_id,
                 playerCount=fact.player_count,
                 version=fact.version,
-                **fact.details,
+                **{name: value for name, value in fact.details.items() if name != "why"},
             )
 
     def _encode(self, turn: Turn) -> list[bytes]:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from actors.errors import BadMessage, Forbidden
+from actors.errors import BadMessage, Banned, Forbidden
 from actors.ids import SocketId, parse_name
 from actors.permissions import NOT_ALLOWED, NOTHING, Grant, Permission
 
@@ -139,7 +139,9 @@ class RoomRules:
         """Raises Forbidden where `person` may not join."""
         granted = self.granted(person, grant, now_ms)
         if not granted.allowed:
-            raise Forbidden(granted.reason or NOT_ALLOWED)
+            is_banned = grant.allowed and self.ban_of(person, now_ms) is not None
+            refusal = Banned if is_banned else Forbidden
+            raise refusal(granted.reason or NOT_ALLOWED)
 
     # -- what becomes of them
 

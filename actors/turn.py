@@ -96,6 +96,7 @@ class Fact:
     player_count: int
     version: int
     details: dict[str, object]
+    """`why` is what somebody wrote, who may quote anybody: for the audit alone."""
     person: str = field(default="", repr=False)
     """The player's real name: for the audit alone, as are those of the `persons` it is about."""
     persons: tuple[str, ...] = field(default=(), repr=False)

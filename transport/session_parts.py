@@ -154,7 +154,7 @@ class SessionParts:
             None if about is None else about.person,
         )
         host.metrics.error_sent(refusal.code)
-        code, reason = refusal.code, refusal.message
+        code, reason = refusal.code, None if refusal.quotes else refusal.message
         host.log.debug("request_refused", **self._named(), error=code, reason=reason)
         if self._link is not None:
             self._link.send(encoding.error(refusal, number))

@@ -217,14 +217,16 @@ async def test_a_kick_by_session_is_of_somebody_who_hides_as_well() -> None:
 
 
 @pytest.mark.rule("T2.13")
-async def test_a_ban_by_the_real_name_is_of_who_hides_it_and_the_log_has_the_shown_one() -> None:
-    """The name that the moderator gave is in no line of it."""
+async def test_a_ban_by_the_real_name_is_of_who_hides_it_and_the_log_names_the_session() -> None:
+    """Nothing that the moderator wrote is in any line of it."""
     stage = Stage()
     (mod,) = await seated(stage, "Mod")
     hidden = await arrive(stage, "H", person="zoe", user_id=UserId("anon-xxxxxxxxxxxx"))
-    await act(stage, mod, BanUser("zoe"), BanUser("yan"))
+    await act(stage, mod, BanUser("zoe", "it is zoe"), BanUser("yan"), SetRoom(owner="xia"))
     assert hidden.take()[-1] == "evicted kicked"
-    assert not any(name in str(stage.log.lines) for name in ("zoe", "yan"))
+    assert not any(name in str(stage.log.lines) for name in ("zoe", "yan", "xia"))
+    (line, _) = stage.log.of("user_banned")
+    assert (line.socket_id, line.details["socketIds"]) == ("Mod", ["H"])
 
 
 # -- the room's own rules

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.errors import Banned
 from actors.ids import SocketId
 from actors.permissions import Grants
-from actors.ports import Done, Joined, Permitted
+from actors.ports import Done, Joined, Permitted, Refused
 from actors.room_rules import BanUser, KickPlayer, SetRoom, UnbanUser
 from actors.room_state import LeaveReason
 from tests.transport.stage import EMPTY, Client, Stage
@@ -198,3 +199,16 @@ def test_who_sits_nowhere_moderates_nothing() -> None:
     client = client_of("join", "moderate")
     client.send("setRoom", private=True)
     assert client.error() == "notInRoom"
+
+
+@pytest.mark.rule("T2.13")
+def test_the_reason_of_a_ban_is_for_whom_it_keeps_out_and_not_for_the_log() -> None:
+    """A moderator wrote it, and may have named somebody who hides."""
+    client = client_of("join")
+    client.send("joinRoomGameSpace", roomId="lobby")
+    asked = client.stage.door("lobby").take(m.Join)
+    asked.outlet.answer(Refused(Banned("banned: it is zoe")))
+    assert client.heard_one()["message"] == "banned: it is zoe"
+    lines = str(client.stage.log.lines)
+    assert "request_refused" in lines
+    assert "zoe" not in lines
