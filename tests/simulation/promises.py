@@ -37,7 +37,7 @@ _REFUSALS: Final = {
     "leaveRoomGameSpace": {"notInRoom", "roomClosed"},
     "move": {"notInRoom", "roomClosed"},
     "ping": set(),
-    "checkRoomPermission": set(),
+    "checkRoomPermission": {"roomClosed"},
     "authenticate": set(),
     **{kind: {"notInRoom", "roomClosed", "forbidden", "badMessage"} for kind in ACTS},
     GARBAGE: {"badMessage", "unsupportedType"},
