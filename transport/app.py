@@ -238,10 +238,10 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
     keeper: Keeper | None = None
     try:
-        if settings.is_audited or settings.durability is not Durability.MEMORY:
-            data.lock()
         token_keys = token_keys_of(settings, log)
         verify = None if token_keys is None else verifier_of(settings, token_keys)
+        if settings.is_audited or settings.durability is not Durability.MEMORY:
+            data.lock()
         if token_keys is not None:
             loop.add_signal_handler(signal.SIGHUP, token_keys.reload)
         if settings.durability is Durability.MEMORY:
