@@ -19,8 +19,8 @@ from actors.audit.port import Entry
 from actors.sealing import Seal
 from actors.stores.codec import BodyInvalid, dumps, loads
 
-SEALED_MAX: Final = 10_000
-"""So many sealed parts are remembered, to be used again."""
+SEALED_MAX: Final = 1_000
+"""So many sealed parts are remembered, to be used again, and so many names of rooms: 1 KiB each."""
 BODY_BYTES_MAX: Final = LINE_BYTES_MAX // 2
 """The details of a longer entry are left out, and it says how long they were."""
 _PRIVATE: Final = ("person", "personal")

@@ -20,7 +20,7 @@ from actors.ids import RoomId, SocketId
 from actors.ports import Cancellable, Clock, Log
 from actors.settings import Settings
 
-BATCH_MAX: Final = 2000
+BATCH_MAX: Final = 500
 """So many entries are written together at most."""
 ANCHOR_S: Final = 3600.0
 """The log is told so often where the chain ends."""
