@@ -1,0 +1,167 @@
+"""A person erased from everything that a server keeps, as its operator sees it (T5)."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.acceptance.client import Client, connected, expect, refused, resume_of
+from tests.acceptance.frames import Object
+from tests.acceptance.restarting import KILL, Place, listed, place
+from tests.acceptance.server import Server, wait_until
+from tests.acceptance.test_moderation import ALL, secret_file
+from tests.acceptance.test_sealed import rotated, told, vaultmeet
+from tests.transport import minted
+
+USER: Final = "CanaryUser"
+PROFILE: Final = {"displayName": "CanaryName", "attributes": {"CanaryHue": "CanaryBlue"}}
+CANARIES: Final = ("CanaryUser", "CanaryName", "CanaryHue", "CanaryBlue")
+
+
+@dataclass
+class Story:
+    """What is known of the folder before the erasure."""
+
+    here: Place
+    options: list[str]
+    eve: Client
+    hidden: Client
+    mod: Client
+    seat: Object
+    pseudonym: str
+
+    def command(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return vaultmeet(name, *words, *self.options)
+
+    def audit(self, act: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return vaultmeet("audit", act, str(self.here.data_dir), *words)
+
+    def found(self) -> set[str]:
+        """What of the person is in any name or byte below the folder."""
+        listing = listed(self.here.data_dir)
+        everything = b"".join(listing.values()) + " ".join(map(str, listing)).encode()
+        return {word for word in (*CANARIES, self.pseudonym) if word.encode() in everything}
+
+
+def bearer(user: str, rooms: object) -> dict[str, Any]:
+    """The options of a connection of `user`, whose token says so of rooms."""
+    claims = {"sub": user, "exp": time.time() + 600, "rooms": rooms}
+    return {"additional_headers": {"Authorization": f"Bearer {minted.hs256(claims)}"}}
+
+
+@asynccontextmanager
+async def story(tmp_path: Path, sealed: bool, **settings: Any) -> AsyncIterator[Story]:
+    """Somebody sits in one room by name and hides in another, owns one, is on a list, was banned,
+    and is in a recording; a moderator is there, too. The server was killed once in between.
+    """
+    folder = tmp_path / "data"
+    options = ["--data-dir", str(folder)]
+    chosen: dict[str, Any] = {
+        "auth": "jwt",
+        "auth_timeout_s": 60,
+        "jwt_secret_file": secret_file(tmp_path),
+        "journal_bytes_max": 1024,
+        "resume_grace_s": 300,
+    } | settings
+    if sealed:
+        keys = tmp_path / "seal.keys"
+        rotated(keys, folder, "--init")
+        chosen["seal_key_file"] = keys
+        options += ["--seal-key-file", str(keys)]
+    user = bearer(USER, {"*": ["join", "move", "message"]})
+    with place(folder, **chosen) as here:
+        server = here.start()
+        async with (
+            connected(server, "mod", **bearer("mod", {"*": ALL})) as mod,
+            connected(server, "eve", **user) as eve,
+            connected(server, "hidden", **user) as hidden,
+        ):
+            for room, act in (
+                ("gate", {"type": "banUser", "userId": USER, "reason": "spam"}),
+                ("court", {"type": "setRoom", "owner": USER}),
+                ("list", {"type": "setRoom", "private": True, "allow": [USER, "mod"]}),
+            ):
+                await mod.join(room)
+                kind = str(act.pop("type"))
+                expect(await mod.ask(kind, **act), "ok")
+            await mod.join("hall")
+            seat = await eve.join("hall", **PROFILE)
+            den = await hidden.join("den", privacy={"hideUserId": True}, **PROFILE)
+            (shown,) = [one["userId"] for one in den["players"]]
+            for number in range(4):  # so that some of it is folded
+                attributes = {"CanaryHue": "CanaryBlue", "text": "x" * 500, "n": number}
+                await eve.do("updatePlayer", attributes=attributes)
+            await eve.do("sendRoomMessage", event="CanaryEvent", data="CanaryData")
+            await hidden.ask("validateRoomState", roomId="den", expectedPlayers=["nobody"])
+            await told(server, "recording_written")
+            await here.flushed()
+            await asyncio.to_thread(wait_until, lambda: _is_audited(folder), "the audit")
+            server = await here.restart(KILL)
+            await returned(server, mod, bearer("mod", {"*": ALL}))
+            await returned(server, eve, user)
+            await returned(server, hidden, user)
+            yield Story(here, options, eve, hidden, mod, seat, shown)
+
+
+async def returned(server: Server, client: Client, options: dict[str, Any]) -> None:
+    """The client resumes on another server, as who it was."""
+    client.server = server
+    await client.open(**options)
+    expect(await client.resume(), "roomGameSpaceJoined")
+
+
+def _is_audited(folder: Path) -> bool:
+    files = sorted((folder / "audit").glob("*.jsonl"))
+    return sum(path.read_bytes().count(b"player_joined") for path in files) >= 6
+
+
+def said(ended: subprocess.CompletedProcess[str]) -> str:
+    """What a command that did all that it should has printed."""
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    return ended.stdout
+
+
+@pytest.fixture(params=[True, False], ids=["sealed", "clear"])
+def sealed(request: pytest.FixtureRequest) -> bool:
+    """Whether there is a seal key."""
+    return bool(request.param)
+
+
+@pytest.mark.rule("T5.3", "T5.4", "T5.5", "T5.6", "T5.7")
+async def test_who_is_erased_while_a_server_runs_is_nowhere_any_more(
+    sealed: bool, tmp_path: Path
+) -> None:
+    """Out of the rooms at once, with 4503, and for the others as one who has left; no byte of the
+    folder is about them, no token brings them back, and the audit is whole.
+    """
+    async with story(tmp_path, sealed) as past:
+        if not sealed:
+            assert past.found() == {*CANARIES, past.pseudonym}
+        answer = said(await asyncio.to_thread(past.command, "erase-user", USER))
+        for part in ("court: owner, gate: ban, list: allow", "recordings: 1", "made unreadable"):
+            assert part in answer, answer
+        assert await past.eve.link.closed() == 4503
+        assert await past.hidden.link.closed() == 4503
+        left = await past.mod.saw("playerLeftRoom")
+        assert left["players"][0]["reason"] == "left"
+        assert past.found() == set()
+        assert not list((past.here.data_dir / "erasures").iterdir())
+        shown = said(past.audit("verify"))
+        assert shown.rstrip().endswith("whole")
+        assert said(past.audit("show", "--user", USER)) == ""
+        assert "person_erased" in said(past.audit("show"))
+        async with connected(past.here.server, "eve", **bearer(USER, {"*": ["join"]})) as again:
+            refused(await again.ask("resumeRoomGameSpace", **resume_of(past.seat)), "resumeExpired")
+        server = await past.here.restart(KILL)
+        await returned(server, past.mod, bearer("mod", {"*": ALL}))
+        async with connected(server, "eve", **bearer(USER, {"*": ["join"]})) as again:
+            refused(await again.ask("resumeRoomGameSpace", **resume_of(past.seat)), "resumeExpired")
+            await again.join("gate")  # the ban went, too
