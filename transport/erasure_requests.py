@@ -70,7 +70,7 @@ class ErasureRequests:
 
     def finish(self, name: str, done: Mapping[str, object]) -> None:
         """All of it is done. The request is gone when it returns."""
-        self._write(f"{name}{_DONE}", json.dumps(done).encode())
+        self._write_done(name, done)
         (self._folder / f"{name}{_REQUEST}").unlink(missing_ok=True)
         self._keep_names()
 
@@ -84,10 +84,6 @@ class ErasureRequests:
         path.unlink()
         assert isinstance(done, dict)
         return done
-
-    def withdraw(self, name: str) -> None:
-        """Nothing of it was begun."""
-        (self._folder / f"{name}{_REQUEST}").unlink(missing_ok=True)
 
     def clear_done(self) -> None:
         """Answers that nobody has taken are for nobody any more; so are files half-written."""
@@ -108,6 +104,9 @@ class ErasureRequests:
             for path in self._paths()
             if path.name.endswith(end) and not path.name.startswith(".")
         ]
+
+    def _write_done(self, name: str, done: Mapping[str, object]) -> None:
+        self._write(f"{name}{_DONE}", json.dumps(done).encode())
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -165,3 +166,122 @@ async def test_who_is_erased_while_a_server_runs_is_nowhere_any_more(
         async with connected(server, "eve", **bearer(USER, {"*": ["join"]})) as again:
             refused(await again.ask("resumeRoomGameSpace", **resume_of(past.seat)), "resumeExpired")
             await again.join("gate")  # the ban went, too
+
+
+@pytest.mark.rule("T5.3", "T5.5", "T5.6", "T5.7")
+async def test_who_is_erased_while_no_server_runs_is_nowhere_any_more(
+    sealed: bool, tmp_path: Path
+) -> None:
+    """The command does it by itself, and the others come back to where they were."""
+    async with story(tmp_path, sealed) as past:
+        await past.here.end(KILL)
+        answer = said(past.command("erase-user", USER))
+        for part in ("store: 2 seats", "court: owner", "recordings: 1", "made unreadable"):
+            assert part in answer, answer
+        assert past.found() == set()
+        assert said(past.audit("verify")).rstrip().endswith("whole")
+        again = said(past.command("erase-user", USER))
+        assert "store: 0 seats; rules: none" in again
+        assert "audit: nothing there" in again
+        server = past.here.start()
+        await returned(server, past.mod, bearer("mod", {"*": ALL}))
+        (player,) = (await past.mod.ask("requestRoomState"))["players"]
+        assert player["userId"] == "mod"
+        async with connected(server, "eve", **bearer(USER, {"*": ["join"]})) as again_:
+            lost = resume_of(past.seat)
+            refused(await again_.ask("resumeRoomGameSpace", **lost), "resumeExpired")
+
+
+@pytest.mark.rule("T5.8")
+@pytest.mark.parametrize("moment", ["request", "store", "recordings", "audit", "answer"])
+async def test_killed_at_any_moment_it_is_finished_by_the_next_start(
+    moment: str, tmp_path: Path
+) -> None:
+    """By the command's own death here; the server finishes what is there, before anything else."""
+    async with story(tmp_path, sealed=False) as past:
+        await past.here.end(KILL)
+        words = ("erase-user", USER, *past.options)
+        died = vaultmeet(*words, program="tests.acceptance.dying", VAULTMEET_DIES_AT=moment)
+        assert died.returncode == -KILL
+        assert list((past.here.data_dir / "erasures").glob("*.request"))
+        server = past.here.start()
+        await told(server, "person_erased")
+        assert past.found() == set()
+        assert said(past.audit("verify")).rstrip().endswith("whole")
+        await returned(server, past.mod, bearer("mod", {"*": ALL}))
+
+
+@pytest.mark.rule("T5.8")
+async def test_a_server_killed_in_an_erasure_leaves_it_to_the_command(tmp_path: Path) -> None:
+    """Who waits for the answer of a server that dies does it in its place."""
+    async with story(tmp_path, sealed=True) as past:
+        server = past.here.server
+        with past.here.stopped():
+            asked = asyncio.create_task(asyncio.to_thread(past.command, "erase-user", USER))
+            requests = past.here.data_dir / "erasures"
+            await asyncio.to_thread(
+                wait_until, lambda: bool(list(requests.glob("*.request"))), "the request"
+            )
+        server.kill()
+        answer = said(await asked)
+        assert answer.rstrip().endswith("erased")
+        assert past.found() == set()
+        past.here.start()
+
+
+@pytest.mark.rule("T5.11")
+async def test_all_that_is_kept_of_somebody_is_exported(sealed: bool, tmp_path: Path) -> None:
+    """Nothing about anybody else; the folder stays as it was; with a server and without."""
+    async with story(tmp_path, sealed) as past:
+        running = json.loads(said(past.command("export-user", USER)))
+        await past.here.end(KILL)
+        before = listed(past.here.data_dir)
+        text = said(past.command("export-user", USER))
+        after = listed(past.here.data_dir)
+        assert {name for name in after if before.get(name) != after[name]} <= {"rooms.db-shm"}
+        exported = json.loads(text)
+        rooms = {room["roomId"]: room for room in exported["rooms"]}
+        assert set(rooms) == {"court", "den", "gate", "hall", "list"}
+        assert {room["roomId"] for room in running["rooms"]} == set(rooms)
+        assert rooms["court"]["rules"] == {"owner": True}
+        assert rooms["list"]["rules"] == {"allow": True}
+        assert rooms["gate"]["rules"] == {"ban": [{"reason": "spam", "until": None}]}
+        (player,) = rooms["hall"]["players"]
+        assert player["displayName"] == "CanaryName"
+        assert player["attributes"]["CanaryHue"] == "CanaryBlue"
+        assert rooms["den"]["players"][0]["shownAs"] == past.pseudonym
+        (recording,) = exported["recordings"]
+        assert (recording["roomId"], recording["appearsAs"]) == ("den", past.pseudonym)
+        roles = {(entry["event"], entry["role"]) for entry in exported["audit"]}
+        assert ("player_joined", "subject") in roles
+        assert ("user_banned", "concerned") in roles
+        others = {'"mod"', past.mod.mirror.socket_id}
+        assert not {word for word in others if word in text}
+        assert (exported["userId"], exported["unreadable"]) == (USER, [])
+        nobody = json.loads(said(past.command("export-user", "nobody")))
+        assert [nobody[part] for part in ("rooms", "recordings", "audit")] == [[], [], []]
+
+
+@pytest.mark.rule("T5.7", "T5.11", "T3.2")
+async def test_without_the_key_of_a_sealed_folder_nothing_is_done(tmp_path: Path) -> None:
+    """And no request lies there in the clear."""
+    async with story(tmp_path, sealed=True) as past:
+        for name in "erase-user", "export-user":
+            ended = vaultmeet(name, USER, *past.options[:2])
+            assert ended.returncode == 1
+            assert "give seal_key_file" in ended.stderr
+        assert past.found() == set()
+        assert not (past.here.data_dir / "erasures").exists()
+
+
+@pytest.mark.rule("T5.7")
+@pytest.mark.parametrize("name", ["erase-user", "export-user"])
+def test_what_cannot_be_done_is_said(name: str, tmp_path: Path) -> None:
+    """A folder that is none, a user that is none."""
+    ended = vaultmeet(name, USER, "--data-dir", str(tmp_path / "no"))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "no such folder" in ended.stderr
+    ended = vaultmeet(name, "two\nlines", "--data-dir", str(tmp_path))
+    assert ended.returncode == 1
+    assert "USER_ID: expected 1-128 characters" in ended.stderr
+    assert not list(tmp_path.iterdir())
