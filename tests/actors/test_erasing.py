@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from actors import messages as m
-from actors.directory import Phase, RoomRecord
+from actors.directory import RoomRecord
 from actors.erasing import Erasing
 from actors.ids import RoomId, SocketId
 from actors.ports import Eviction, RecordingReason
@@ -125,26 +125,36 @@ async def test_what_rooms_remember_for_recordings_begins_anew() -> None:
     assert "user-B" in str(cut.document())
 
 
-@pytest.mark.rule("T5.8")
-async def test_a_room_that_is_loaded_with_the_person_meanwhile_is_asked_too() -> None:
-    """The store had answered before it was rid of the person: all is done once more."""
+@pytest.mark.rule("T5.3")
+async def test_who_is_there_again_when_the_store_is_done_is_erased_once_more() -> None:
+    """The room may have been loaded from what the store had before."""
     stage = Stage()
     places = Places()
-    record = RoomRecord(OTHER, Mailbox())
+    (b,) = await stage.seat("B", room_id=OTHER)
 
     def load() -> None:
         if places.asked.count("settle") == 1:
-            stage.directory.rooms[OTHER] = record
+            stage.post(stage.join(stage.outlet("A", OTHER)))
 
     places.on_store = load
     erasure = Erasure(stage, places)
     await stage.pass_time(1)
-    assert not erasure.ended, "nobody knows who is in a room that is being loaded"
-    del stage.directory.rooms[OTHER]
-    await stage.seat("A", room_id=OTHER)
-    stage.directory.rooms[OTHER].phase = Phase.LIVE
+    assert places.asked == ["settle", "store", "settle", "store", "recordings", "audit"]
+    assert erasure.ended[0]["places"] == 1
+    assert stage.members(OTHER) == [b]
+
+
+@pytest.mark.rule("T5.3")
+async def test_a_room_that_is_being_loaded_is_waited_for() -> None:
+    """Nobody knows who will be in it."""
+    stage = Stage()
+    stage.directory.rooms[OTHER] = RoomRecord(OTHER, Mailbox())
+    erasure = Erasure(stage)
     await stage.pass_time(1)
-    assert erasure.ended, "the room that was loaded is another one by now"
+    assert not erasure.ended
+    del stage.directory.rooms[OTHER]
+    await stage.pass_time(1)
+    assert erasure.ended, "nobody was"
 
 
 @pytest.mark.rule("T5.4", "T5.8")
@@ -212,11 +222,22 @@ class Waiting:
 
 @pytest.mark.rule("T5.3", "T5.6")
 async def test_what_waits_for_the_store_is_changed_there_and_tokens_are_barred() -> None:
-    """A record that the store did not take yet would bring the person back."""
-    waiting = Waiting()
-    Erasure(Stage(), waiting=waiting)
+    """Before what is under way is waited for, and again when some of that has come back: a record
+    that the store did not take would bring the person back.
+    """
+    waiting, places = Waiting(), Places()
+    seen: list[object] = []
+
+    def settle_(deliver: Callable[[object], object]) -> None:
+        seen.append(dict(waiting.record.rows))
+        waiting.record.rows["A"] = row("A", person=ANN)
+        deliver(None)
+
+    places.settle = settle_  # type: ignore[method-assign]
+    places.on_store = lambda: seen.append(dict(waiting.record.rows))
+    Erasure(Stage(), places, waiting)
     await settle()
-    assert waiting.record.rows == {"A": None}
+    assert seen == [{"A": None}, {"A": None}]
     stamp, a = Stamp(1, 2), SocketId("A")
     assert not waiting.recall.admits(stamp, a, 0.0, ANN)
     assert waiting.recall.admits(stamp, a, 0.0, "user-B")

@@ -108,6 +108,22 @@ def test_no_byte_of_the_files_is_about_the_person_any_more(form: str, tmp_path: 
     assert words_in(tmp_path) == set()
 
 
+@pytest.mark.rule("T5.3")
+def test_what_was_deleted_before_anybody_cared_goes_as_well(tmp_path: Path) -> None:
+    """An earlier server left it in the free pages of the file."""
+    run = lived(lambda: folding(tmp_path))
+    run.tidy()
+    run.store.close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as earlier:
+        earlier.execute("PRAGMA secure_delete = OFF")
+        earlier.execute("DELETE FROM rooms")
+    assert words_in(tmp_path)
+    run = Run(lambda: folding(tmp_path))
+    visit(store_of(run), erasing(store_of(run)))
+    assert words_in(tmp_path) == set()
+    run.store.close()
+
+
 @pytest.mark.rule("T5.8")
 @pytest.mark.parametrize("form", ["clear tiny", "sealed folding"])
 def test_killed_after_any_step_it_can_be_done_again(form: str, tmp_path: Path) -> None:
@@ -242,3 +258,20 @@ def test_rooms_that_nobody_has_touched_are_removed_and_no_others(form: str, tmp_
     ((rooms,),) = sql(tmp_path, "SELECT value FROM facts WHERE name = 'rooms'")
     assert int(rooms) == len(names) + 1 - len(going)
     run.store.close()
+
+
+@pytest.mark.rule("T5.1")
+def test_no_byte_of_a_room_that_was_removed_is_left(tmp_path: Path) -> None:
+    """Neither in free pages nor in SQLite's own journal."""
+    run = lived(lambda: folding(tmp_path))
+    run.tidy()
+    run.reopen()
+    run.write(whole(RoomId("kept"), "Z", active=NOW_MS))
+    run.tidy()
+    assert found_in(tmp_path) == set(CANARIES)
+    visit(store_of(run), Expiring(store_of(run), NOW_MS, lambda room_id: False))
+    assert run.load(RoomId("kept")) is not None
+    assert found_in(tmp_path) == {b"CanarySocket"}, "of those whom tokens have seated"
+    run.store.settle()
+    run.store.close()
+    assert found_in(tmp_path) == set()
