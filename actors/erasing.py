@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from actors import messages as m
-from actors.directory import Directory, Phase, RoomRecord
+from actors.directory import Directory, RoomRecord
 from actors.forgetting import forget_in
 from actors.ids import RoomId, SocketId
 from actors.members import Absent
@@ -96,8 +96,7 @@ class Round:
         due = (
             record
             for room_id, record in self.todo.items()
-            if record.phase is Phase.LIVE
-            and self.asked_s.get(room_id, float("-inf")) + ASKED_AGAIN_S <= now_s
+            if self.asked_s.get(room_id, float("-inf")) + ASKED_AGAIN_S <= now_s
         )
         for record in list(islice(due, ROOMS_AT_ONCE)):
             self.asked_s[record.room_id] = now_s

@@ -230,7 +230,7 @@ async def test_what_waits_for_the_store_is_changed_there_and_tokens_are_barred()
 
     def settle_(deliver: Callable[[object], object]) -> None:
         seen.append(dict(waiting.record.rows))
-        waiting.record.rows["A"] = row("A", person=ANN)
+        waiting.record.rows[SocketId("A")] = row("A", person=ANN)
         deliver(None)
 
     places.settle = settle_  # type: ignore[method-assign]

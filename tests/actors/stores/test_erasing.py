@@ -13,9 +13,11 @@ import pytest
 from actors.ids import RoomId, SocketId
 from actors.room_rules import Ban, RoomRules
 from actors.sealing import Seal
+from actors.stores import sqlite
 from actors.stores.erasing import Erasing, Expiring
 from actors.stores.port import StoreFault
 from actors.stores.sqlite import FILE_NAME, SqliteStore
+from actors.stores.sqlite_opening import connect
 from tests.actors.stores.canaries import CANARIES, ONE, ROOMS, TWO, found_in, player, room_with
 from tests.actors.stores.damage import sql
 from tests.actors.stores.places import NOW_MS, Run, folding, killed, seal_of, tiny
@@ -261,8 +263,17 @@ def test_rooms_that_nobody_has_touched_are_removed_and_no_others(form: str, tmp_
 
 
 @pytest.mark.rule("T5.1")
-def test_no_byte_of_a_room_that_was_removed_is_left(tmp_path: Path) -> None:
-    """Neither in free pages nor in SQLite's own journal."""
+def test_no_byte_of_a_room_that_was_removed_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in free pages nor in SQLite's own journal, whatever SQLite was built to do."""
+
+    def connected(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA secure_delete = OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite, "connect", connected)
     run = lived(lambda: folding(tmp_path))
     run.tidy()
     run.reopen()
