@@ -183,6 +183,7 @@ async def test_who_is_erased_while_no_server_runs_is_nowhere_any_more(
         again = said(past.command("erase-user", USER))
         assert "store: 0 seats; rules: none" in again
         assert "audit: nothing there" in again
+        assert said(past.audit("show")).count("person_erased") == 2, "who did it when is kept"
         server = past.here.start()
         await returned(server, past.mod, bearer("mod", {"*": ALL}))
         (player,) = (await past.mod.ask("requestRoomState"))["players"]
@@ -260,6 +261,25 @@ async def test_all_that_is_kept_of_somebody_is_exported(sealed: bool, tmp_path: 
         assert (exported["userId"], exported["unreadable"]) == (USER, [])
         nobody = json.loads(said(past.command("export-user", "nobody")))
         assert [nobody[part] for part in ("rooms", "recordings", "audit")] == [[], [], []]
+
+
+@pytest.mark.rule("T5.11")
+async def test_what_a_moderator_did_is_exported_without_whom_it_was_about(tmp_path: Path) -> None:
+    """And the other way round."""
+
+    def entries_of(user: str) -> list[dict[str, Any]]:
+        exported = json.loads(said(past.command("export-user", user)))
+        return [entry for entry in exported["audit"] if entry["event"] == "player_kicked"]
+
+    async with story(tmp_path, sealed=False) as past:
+        expect(await past.mod.ask("kickPlayer", userId=USER, reason="CanaryWhy"), "ok")
+        await asyncio.to_thread(wait_until, lambda: bool(entries_of("mod")), "the audit")
+        (mine,), (about,) = entries_of("mod"), entries_of(USER)
+        assert (mine["role"], mine["userId"], mine["roomId"]) == ("subject", "mod", "hall")
+        assert "Canary" not in json.dumps(mine)
+        assert (about["role"], about["roomId"]) == ("concerned", "hall")
+        assert about["told"]["why"] == "CanaryWhy"
+        assert not {"userId", "socketId", "person"} & about.keys()
 
 
 @pytest.mark.rule("T5.7", "T5.11", "T3.2")
