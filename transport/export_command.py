@@ -30,8 +30,8 @@ from transport.seal_keys import SealKeys, SealKeysUnusable
 FORMAT: Final = 1
 _OTHERS: Final = ("socketId", "person", "about", "userId", "displayName", "shownAs")
 """What of an entry is about whom it names first."""
-_USERS: Final = "users"
-"""In the details of what a moderator did: who was in the room under which names."""
+_OUT: Final = "socketIds"
+"""In the details of what a moderator did: the sessions that it put out."""
 
 
 def export_user(settings: Settings, seal_key: str, user_id: str, now_ms: int) -> tuple[bool, str]:
@@ -131,25 +131,26 @@ def _audited(place: AuditPlace, user_id: str) -> Iterator[dict[str, Any]]:
             return
         for entry in entries(place.folder, keys):
             concerned = [one for one in entry.get("about", ()) if one["person"] == person.ref]
+            shown = opened({**entry, "about": concerned}, people)
             if entry.get("person") == person.ref:
-                shown = opened({**entry, "about": concerned}, people)
-                yield _without_others(shown, "subject") if concerned else _alone(shown)
+                yield _of_subject(shown)
             elif concerned:
-                shown = opened({**entry, "about": concerned}, people)
-                mine = shown["about"][0]
-                rest = {name: value for name, value in shown.items() if name not in _OTHERS}
-                yield _without_others({**rest, "told": mine}, "concerned")
+                yield _of_concerned(shown)
     finally:
         people.close()
 
 
-def _alone(shown: dict[str, Any]) -> dict[str, Any]:
-    return _without_others({k: v for k, v in shown.items() if k != "about"}, "subject")
+def _of_subject(shown: dict[str, Any]) -> dict[str, Any]:
+    """An entry about the person's own deed or stay, without those whom it acted on."""
+    details = {name: value for name, value in shown.get("details", {}).items() if name != _OUT}
+    alone = {name: value for name, value in shown.items() if name != "about" or value}
+    return {**alone, "details": details, "role": "subject"}
 
 
-def _without_others(shown: dict[str, Any], role: str) -> dict[str, Any]:
-    details = {name: one for name, one in shown.get("details", {}).items() if name != _USERS}
-    return {**shown, "role": role, "details": details}
+def _of_concerned(shown: dict[str, Any]) -> dict[str, Any]:
+    """An entry about what somebody else did to the person, without who that was."""
+    rest = {name: value for name, value in shown.items() if name not in _OTHERS}
+    return {**rest, "told": shown["about"][0], "role": "concerned"}
 
 
 def _no_bytes(size: int) -> bytes:

@@ -277,6 +277,8 @@ async def test_what_a_moderator_did_is_exported_without_whom_it_was_about(tmp_pa
         (mine,), (about,) = entries_of("mod"), entries_of(USER)
         assert (mine["role"], mine["userId"], mine["roomId"]) == ("subject", "mod", "hall")
         assert "Canary" not in json.dumps(mine)
+        assert past.eve.mirror.socket_id not in json.dumps(mine)
+        assert about["details"]["socketIds"] == [past.eve.mirror.socket_id]
         assert (about["role"], about["roomId"]) == ("concerned", "hall")
         assert about["told"]["why"] == "CanaryWhy"
         assert not {"userId", "socketId", "person"} & about.keys()
