@@ -10,9 +10,9 @@ Each step may be repeated. Where one fails, all of it begins anew after `store_r
 as it takes: whoever asked has the request kept.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, Protocol
 
 from actors import messages as m
@@ -20,13 +20,13 @@ from actors.directory import Directory, RoomRecord
 from actors.forgetting import forget_in
 from actors.ids import RoomId, SocketId
 from actors.members import Absent
-from actors.ports import Answer, Clock, Done, Refused
+from actors.ports import Answer, Clock, Done
 from actors.recall import Recall
 from actors.records import Record
 
 ROOMS_AT_ONCE: Final = 256
 """Rooms are asked so many at a time; others have their turn in between."""
-ASKED_AGAIN_S: Final = 5.0
+ASKED_AGAIN_S: Final = 1.0
 """A room that has not answered for so long is asked again: it may have failed."""
 _LOOK_S: Final = 0.05
 
@@ -81,30 +81,34 @@ class Round:
     done: Callable[[int], object]
     """Called with the number of places where the person was."""
     todo: dict[RoomId, RoomRecord] = field(default_factory=dict)
-    asked_s: dict[RoomId, float] = field(default_factory=dict)
+    queue: deque[tuple[float, RoomId]] = field(default_factory=deque)
+    """Whom to ask when, monotonic, soonest first; who has answered meanwhile is skipped."""
     found: int = 0
 
     def begin(self) -> None:
         self.todo = dict(self.directory.rooms)
+        self.queue.extend((0.0, room_id) for room_id in self.todo)
         self._look()
 
     def _look(self) -> None:
-        rooms, now_s = self.directory.rooms, self.clock.monotonic_s()
-        for room_id, record in list(self.todo.items()):
-            if rooms.get(room_id) is not record:
-                del self.todo[room_id]
-        due = (
-            record
-            for room_id, record in self.todo.items()
-            if self.asked_s.get(room_id, float("-inf")) + ASKED_AGAIN_S <= now_s
-        )
-        for record in list(islice(due, ROOMS_AT_ONCE)):
-            self.asked_s[record.room_id] = now_s
-            asking = _Asking(record.room_id, self._answered)
-            names = self.names_in(record.room_id)
-            record.mailbox.tell(m.Erase(asking, self.person, names))
+        """O(ROOMS_AT_ONCE), however many rooms there are."""
+        queue, now_s = self.queue, self.clock.monotonic_s()
+        for _ in range(ROOMS_AT_ONCE):
+            if not (queue and queue[0][0] <= now_s):
+                break
+            _, room_id = queue.popleft()
+            record = self.todo.get(room_id)
+            if record is None:
+                continue
+            if self.directory.rooms.get(room_id) is not record:
+                del self.todo[room_id]  # it has ended, and the store knows how
+                continue
+            asking = _Asking(room_id, self._answered)
+            record.mailbox.tell(m.Erase(asking, self.person, self.names_in(room_id)))
+            queue.append((now_s + ASKED_AGAIN_S, room_id))
         if self.todo:
-            self.clock.call_later(_LOOK_S, self._look)
+            is_due = queue and queue[0][0] <= now_s
+            self.clock.call_later(0 if is_due else _LOOK_S, self._look)
         else:
             self.done(self.found)
 
@@ -113,9 +117,7 @@ class Round:
             case Done(places):
                 self.found += places
                 self.todo.pop(room_id, None)
-            case Refused():  # what was not durable was undone
-                self.asked_s.pop(room_id, None)
-            case _:
+            case _:  # what was not durable was undone: it is asked again in its time
                 pass
 
 

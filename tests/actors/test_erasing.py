@@ -7,7 +7,7 @@ import pytest
 
 from actors import messages as m
 from actors.directory import RoomRecord
-from actors.erasing import Erasing
+from actors.erasing import ROOMS_AT_ONCE, Erasing
 from actors.ids import RoomId, SocketId
 from actors.ports import Eviction, RecordingReason
 from actors.recall import Recall
@@ -173,6 +173,19 @@ async def test_a_room_that_fails_of_it_is_asked_again(monkeypatch: pytest.Monkey
     assert erasure.ended
     assert not stage.room().members
     assert ANN not in str(stage.log.of("room_restarted"))
+
+
+@pytest.mark.rule("T5.4")
+async def test_many_rooms_are_asked_a_few_at_a_time() -> None:
+    """Others have their turn in between."""
+    stage = Stage()
+    count = 2 * ROOMS_AT_ONCE + 10
+    for number in range(count):
+        await stage.seat(f"s{number}", room_id=RoomId(f"room-{number}"), person=ANN)
+    erasure = Erasure(stage)
+    assert sum(len(one.mailbox) for one in stage.directory.rooms.values()) == ROOMS_AT_ONCE
+    await stage.pass_time(1)
+    assert erasure.ended[0]["places"] == count
 
 
 @pytest.mark.rule("T5.9")
