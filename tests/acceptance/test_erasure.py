@@ -16,7 +16,7 @@ import pytest
 
 from tests.acceptance.client import Client, connected, expect, refused, resume_of
 from tests.acceptance.frames import Object
-from tests.acceptance.restarting import KILL, Place, listed, place
+from tests.acceptance.restarting import KILL, UNLIMITED, Place, listed, place
 from tests.acceptance.server import Server, wait_until
 from tests.acceptance.test_moderation import ALL, secret_file
 from tests.acceptance.test_sealed import rotated, told, vaultmeet
@@ -228,6 +228,50 @@ async def test_a_server_killed_in_an_erasure_leaves_it_to_the_command(tmp_path: 
         assert answer.rstrip().endswith("erased")
         assert past.found() == set()
         past.here.start()
+
+
+@pytest.mark.rule("T5.4", "T5.5", "T5.7")
+async def test_a_server_that_keeps_an_audit_alone_erases_by_request_too(tmp_path: Path) -> None:
+    """And names what lies in the folder from when it kept more."""
+    folder = tmp_path / "data"
+    options = (USER, "--data-dir", str(folder))
+    with place(folder, durability="memory", audit="on") as here:
+        server = here.start()
+        async with connected(server) as eve, connected(server) as bob:
+            await eve.join("hall", userId=USER)
+            await bob.join("hall", userId="bob")
+            answer = said(await asyncio.to_thread(vaultmeet, "erase-user", *options))
+            assert answer.startswith("open rooms: 1 places")
+            assert "made unreadable" in answer
+            assert await eve.link.closed() == 4503
+            await bob.saw("playerLeftRoom")
+        (folder / "rooms.db").touch()
+        ended = await asyncio.to_thread(vaultmeet, "erase-user", *options)
+        assert ended.returncode == 1
+        assert "left: " in ended.stderr
+        assert "rooms.db: the server as it is set does not use it" in ended.stderr
+
+
+@pytest.mark.rule("T5.9")
+async def test_a_full_disk_is_told_and_the_erasure_goes_on_when_it_is_not(tmp_path: Path) -> None:
+    """Nobody is told of what is not durable; then all of it is done, and the command hears."""
+    folder = tmp_path / "data"
+    with place(folder, store_retry_s=0.05) as here:
+        server = here.start(errors_expected=True)
+        async with connected(server) as eve:
+            await eve.join("hall", userId=USER, **PROFILE)
+            await here.flushed()
+            here.limit_files(1)
+            words = ("erase-user", USER, "--data-dir", str(folder))
+            asked = asyncio.create_task(asyncio.to_thread(vaultmeet, *words))
+            await told(server, "store_failed")
+            assert list((folder / "erasures").glob("*.request"))
+            expect(await eve.ask("ping"), "pong")
+            here.limit_files(UNLIMITED)
+            assert said(await asked).rstrip().endswith("erased")
+            assert await eve.link.closed() == 4503
+            everything = b"".join(listed(folder).values())
+            assert not [word for word in CANARIES if word.encode() in everything]
 
 
 @pytest.mark.rule("T5.11")
