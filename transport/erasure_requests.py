@@ -1,7 +1,7 @@
 """Requests to erase a person, as files: how the command asks a server, and how none is forgotten.
 
 Owns the folder `erasures` of the data folder. A request is there until all of it is done, whatever
-dies in between, and is sealed where the store is. An answer has counts, and names nobody.
+dies in between. Both it and its answer, which names rooms, are sealed where the store is.
 
     NAME.request (who) -> NAME.done (what was done) -> nothing
 """
@@ -42,9 +42,7 @@ class ErasureRequests:
     def put(self, user_id: str) -> str:
         """Ask for `user_id` to be erased; what the request is called. Durable when it returns."""
         name = self._random_bytes(_NAME_BYTES).hex()
-        body = json.dumps({"format": 1, "userId": user_id}).encode()
-        seal = self._seal()
-        self._write(f"{name}{_REQUEST}", body if seal is None else seal.seal(_place(name), body))
+        self._write(f"{name}{_REQUEST}", {"format": 1, "userId": user_id})
         return name
 
     def pending(self) -> list[str]:
@@ -54,15 +52,9 @@ class ErasureRequests:
     def user_id(self, name: str) -> str:
         """Who is to be erased. Raises RequestUnreadable."""
         path = self._folder / f"{name}{_REQUEST}"
-        content = path.read_bytes()
         try:
-            if content.startswith(FORM):
-                seal = self._seal()
-                if seal is None:
-                    raise RequestUnreadable(f"{path}: it is sealed; give seal_key_file")
-                content = seal.unseal(_place(name), content)
-            user_id = parse_name(json.loads(content)["userId"])
-        except (SealBroken, ValueError, KeyError, TypeError) as error:
+            user_id = parse_name(self._read(path)["userId"])
+        except (ValueError, KeyError, TypeError) as error:
             raise RequestUnreadable(f"{path}: {error}") from None
         if user_id is None:
             raise RequestUnreadable(f"{path}: it names no user")
@@ -75,12 +67,14 @@ class ErasureRequests:
         self._keep_names()
 
     def take_done(self, name: str) -> dict[str, Any] | None:
-        """What was done, once; None while it is not."""
+        """What was done, once; None while it is not. Raises RequestUnreadable."""
         path = self._folder / f"{name}{_DONE}"
         try:
-            done = json.loads(path.read_bytes())
+            done = self._read(path)
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise RequestUnreadable(f"{path}: it is done, and cannot be told: {error}") from None
         path.unlink()
         assert isinstance(done, dict)
         return done
@@ -106,9 +100,22 @@ class ErasureRequests:
         ]
 
     def _write_done(self, name: str, done: Mapping[str, object]) -> None:
-        self._write(f"{name}{_DONE}", json.dumps(done).encode())
+        self._write(f"{name}{_DONE}", done)
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _read(self, path: Path) -> Any:
+        """The JSON in the file. Raises ValueError where it holds none, or is sealed otherwise."""
+        content = path.read_bytes()
+        if content.startswith(FORM):
+            seal = self._seal()
+            if seal is None:
+                raise SealBroken("it is sealed; give seal_key_file")
+            content = seal.unseal(_place(path.name), content)
+        return json.loads(content)
+
+    def _write(self, name: str, value: Mapping[str, object]) -> None:
+        seal, content = self._seal(), json.dumps(value).encode()
+        if seal is not None:
+            content = seal.seal(_place(name), content)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._have_owner(self._folder)
         draft = self._folder / f".{name}.new"

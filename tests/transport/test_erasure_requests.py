@@ -36,10 +36,11 @@ def test_a_request_is_there_until_it_is_finished(seal: Seal | None, tmp_path: Pa
     assert again.pending() == [name]
     assert again.user_id(name) == NAME
     assert again.take_done(name) is None
-    again.finish(name, {"places": 3})
+    again.finish(name, {"rules": ["CanaryRoom: ban"]})
     assert again.pending() == []
     assert b"Zaphod" not in content(tmp_path)
-    assert asked.take_done(name) == {"places": 3}
+    assert (b"CanaryRoom" in content(tmp_path)) is (seal is None)
+    assert asked.take_done(name) == {"rules": ["CanaryRoom: ban"]}
     assert asked.take_done(name) is None
     assert content(tmp_path) == b""
 
