@@ -10,7 +10,7 @@ the next one, which makes commits as large as the disk is slow. Knows no room's 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
@@ -173,10 +173,8 @@ class StoreLedger:
             self._known.add(record.room_id)
             if len(self._known) > _ROOMS_KNOWN_MAX:
                 self._known = None
-        waiting = self._waiting.get(record.room_id)
-        if waiting is None:
-            self._waiting[record.room_id] = record
-        else:
+        waiting = self._waiting.setdefault(record.room_id, record)
+        if waiting is not record:
             waiting.absorb(record)
         if self._flush_timer is None and self._flying is None and not self._held_back:
             self._flush_later()
@@ -204,6 +202,10 @@ class StoreLedger:
             self._save_timer = self._clock.call_later(
                 self._settings.position_save_s, self._save_positions
             )
+
+    def unwritten(self) -> Iterable[Record]:
+        """What was not handed to the store yet. It may be changed."""
+        return self._waiting.values()
 
     # -- the end
 

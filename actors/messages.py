@@ -173,6 +173,18 @@ class Kick:
 
 
 @value
+class Erase:
+    """From the operator: nothing here is about the person any more, players and rules. `names` are
+    the real one and the pseudonym in this room. Answered Done, with how many places had it, when
+    that is durable, or Refused; not at all where the room fails.
+    """
+
+    outlet: Outlet
+    person: str = field(repr=False)
+    names: frozenset[str] = field(repr=False)
+
+
+@value
 class Drained:
     """An outlet that refused takes frames again."""
 

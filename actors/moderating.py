@@ -8,8 +8,9 @@ alone. The base of Seating, which asks `_admit` before it seats somebody.
 from typing import Final
 
 from actors import messages as m
+from actors.forgetting import rules_without
 from actors.moderation import Plan, plan_of
-from actors.ports import Permitted
+from actors.ports import Done, Eviction, Permitted
 from actors.room_rules import PLAIN, Act, BanUser, KickPlayer, SetRoom, UnbanUser
 from actors.room_state import LeaveReason
 from actors.seats import Seats
@@ -22,6 +23,7 @@ _WORDS: Final[dict[type[Act], tuple[str, str]]] = {
     SetRoom: ("room_set", ""),
 }
 """The name of each act in the log, and what is said to whoever is out by it."""
+_ERASED: Final = "erased by the operator"
 
 
 class Moderating(Seats):
@@ -63,6 +65,21 @@ class Moderating(Seats):
         if message.socket_id in self._members:
             self._turn.urgent = True
             self._dismiss(message.socket_id, LeaveReason.KICKED, message.detail)
+
+    def erase(self, message: m.Erase) -> None:
+        """The operator's. The others see the players leave, and not why; the clients are told not
+        to come back of themselves, which would make anew what is erased.
+        """
+        state, turn = self._state, self._turn
+        gone = [key for key, one in self._members.items() if one.person == message.person]
+        rules = rules_without(state.rules, message.names)
+        turn.urgent = bool(gone) or rules is not state.rules
+        for socket_id in gone:
+            self._dismiss(socket_id, LeaveReason.LEFT, _ERASED, Eviction.KICKED)
+        if rules is not state.rules:
+            state.rules = turn.rules = rules
+        places = len(gone) + (turn.rules is not None)
+        turn.owed.append(OweAnswer(message.outlet, Done(places)))
 
     # -- for Seating
 

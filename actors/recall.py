@@ -11,6 +11,8 @@ left, timed out or was removed, and stays out. This holds while the grace since 
 Who was seated again may leave, and its token is of a gap for all that. So it is kept which run
 seated it again: its tokens of runs before that one are spent. Those that it was given in that run
 or a later one are judged by their batches alone, as anybody's are.
+
+Who was erased is seated again by no token of a run before.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,7 @@ class Recall:
     `run` is the present one, `until_s` (monotonic) the end of the grace since its start.
     """
 
-    __slots__ = ("_before", "_gaps", "_recalled", "_run", "until_s")
+    __slots__ = ("_barred", "_before", "_gaps", "_recalled", "_run", "until_s")
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Recall:
         self._gaps: Final = dict(gaps)
         self._before: Final = dict(recalled)
         self._recalled: Final = dict(recalled)
+        self._barred: Final[set[str]] = set()
         self._run: Final = run
         self.until_s: Final = until_s
 
@@ -49,14 +52,24 @@ class Recall:
         """The grace since the start runs: stored players may come back."""
         return now_s < self.until_s
 
-    def admits(self, stamp: Stamp, socket_id: SocketId, now_s: float) -> bool:
+    def bar(self, person: str, now_s: float) -> None:
+        """No token of a run before this one seats `person`, who was erased."""
+        if self.is_open(now_s):
+            self._barred.add(person)
+
+    def admits(
+        self, stamp: Stamp, socket_id: SocketId, now_s: float, person: str | None = None
+    ) -> bool:
         """Whether a token of `stamp` seats `socket_id`, whom its room does not hold."""
+        if not self.is_open(now_s):
+            self._barred.clear()
+            return False
         durable = self._gaps.get(stamp.run)
         return (
             durable is not None
             and stamp.mark > durable
             and stamp.run >= self._recalled.get(socket_id, 0)
-            and self.is_open(now_s)
+            and person not in self._barred
         )
 
     def is_newest(self, stamp: Stamp) -> bool:

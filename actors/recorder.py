@@ -70,6 +70,14 @@ class Recorder(Reducer):
         if self._count or self._earlier is not None:
             self._base = self._earlier = None
 
+    def drop(self) -> None:
+        """Forget all of it, between two turns, until the next `begin`."""
+        self._base = self._earlier = self._moves = None
+        self._inputs, self._count = [], 0
+        self._is_open = self._is_marked = False
+        if self.movers:
+            self.movers.clear()
+
     def begin(self, checks: tuple[int, bool, bool], clock: Clock) -> None:
         """Take the room as it is now, between two turns, as the base of what follows. `checks` are
         the number of the self-check asked for last, whether one is due, and whether the last commit

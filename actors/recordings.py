@@ -32,9 +32,9 @@ WAITING_MAX: Final = 16
 that failed: whoever makes one fail cannot have that dropped by being wrong about many others.
 """
 _ROOM_CHARS_MAX: Final = 48
-_DRAFT: Final = ".new"
+DRAFT: Final = ".new"
 _REASONS: Final = "|".join(reason.value for reason in RecordingReason)
-_NAME: Final = re.compile(rf"\d{{8}}T\d{{9}}Z-[A-Za-z0-9_-]+-({_REASONS})(-\d+)?\.(json|sealed)")
+NAME: Final = re.compile(rf"\d{{8}}T\d{{9}}Z-[A-Za-z0-9_-]+-({_REASONS})(-\d+)?\.(json|sealed)")
 
 
 class RecordingMetrics(Protocol):
@@ -93,6 +93,12 @@ class FolderRecordings:
         if seal is not None and self._folder.is_dir():
             self._reseal(seal, iter(sorted(self._folder.iterdir())))
 
+    def ask(self, work: Callable[[], object], deliver: Callable[[object], object]) -> None:
+        """Do `work` with the folder, behind what waits, and `deliver` what it returned, or a text
+        that says what went wrong.
+        """
+        self._do(work, deliver)
+
     async def close(self, timeout_s: float) -> bool:
         """Write what waits, within `timeout_s`, and nothing more; whether all of it was."""
         self._is_closed = True
@@ -111,18 +117,18 @@ class FolderRecordings:
 
     # -- inside
 
-    def _do(self, work: Callable[[], Path | None], deliver: Callable[[object], object]) -> None:
+    def _do(self, work: Callable[[], object], deliver: Callable[[object], object]) -> None:
         if self._actor is None:
             try:
                 self._actor = _Writer.start(self._loop)
             except RuntimeError as error:  # the system grants no thread
-                deliver(error)
+                deliver(str(error))
                 return
         self._actor.tell(_Write(work, deliver))
 
     def _reseal(self, seal: Seal, paths: Iterator[Path]) -> None:
         """The next of `paths`; new recordings have their turn in between."""
-        path = next((path for path in paths if _NAME.fullmatch(path.name)), None)
+        path = next((path for path in paths if NAME.fullmatch(path.name)), None)
         if path is None or self._is_closed:
             return
 
@@ -194,9 +200,9 @@ class FolderRecordings:
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """Do `work` on the thread, then `deliver` the path or what went wrong on the loop."""
+    """Do `work` on the thread, then `deliver` what it returned, or what went wrong, on the loop."""
 
-    work: Callable[[], Path | None]
+    work: Callable[[], object]
     deliver: Callable[[object], object]
 
 
@@ -250,9 +256,9 @@ def prune(folder: Path, files_max: int, newest: str) -> None:
     """
     names = sorted(entry.name for entry in folder.iterdir())
     for name in names:
-        if name.startswith(".") and name.endswith((CLEAR_END + _DRAFT, SEALED_END + _DRAFT)):
+        if name.startswith(".") and name.endswith((CLEAR_END + DRAFT, SEALED_END + DRAFT)):
             (folder / name).unlink()
-    ours = [found for name in names if (found := _NAME.fullmatch(name))]
+    ours = [found for name in names if (found := NAME.fullmatch(name))]
     going = [found for found in ours if found[0] != newest]
     going.sort(key=lambda found: found[1] != RecordingReason.STATE_INVALID.value)
     for found in going[: max(0, len(ours) - files_max)]:
@@ -279,7 +285,7 @@ def reseal(path: Path, seal: Seal) -> Path | None:
 def _put(path: Path, body: bytes, seal: Seal | None) -> None:
     if seal is not None:
         body = sealed_body(seal, path.name, body)
-    draft = path.with_name(f".{path.name}{_DRAFT}")
+    draft = path.with_name(f".{path.name}{DRAFT}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

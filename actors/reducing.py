@@ -113,7 +113,7 @@ class Reducer:
         socket_id, profile, recall = message.socket_id, message.profile, self._recall
         member = self._members.get(socket_id)
         flags = self._arrival(message, at_s, None if member is None else member.outlet)
-        if recall.admits(message.stamp, socket_id, at_s):
+        if recall.admits(message.stamp, socket_id, at_s, profile.person):
             flags |= Flag.ADMITTED | (Flag.NEWEST if recall.is_newest(message.stamp) else 0)
         return (
             "resume",

@@ -157,6 +157,8 @@ class RoomActor(RoomParts):
                     self._check_timer = None
             case m.Close():
                 self._close()
+            case m.Erase():
+                self._erase(message)
             case m.Committed(done):
                 self._committed(done)
             case _:
@@ -192,6 +194,14 @@ class RoomActor(RoomParts):
             self._keeping.note_end()
             self._stop()
             self._registry.tell(m.RoomEnded(self.room_id))
+
+    def _erase(self, message: m.Erase) -> None:
+        if not self._turn.is_empty():
+            self.postpone()
+            return
+        self._mark = self._turn.mark()
+        self._recorder.drop()  # whoever came and went is in it, too
+        self._seating.erase(message)
 
     # -- failing and coming back
 

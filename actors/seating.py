@@ -267,8 +267,9 @@ class Seating(Moderating):
         that were seated since.
         """
         recall = self._ports.ledger.recall
-        is_banned = self._is_banned(message.profile.person)
-        if is_banned or not recall.admits(message.stamp, message.socket_id, self.now_s):
+        person = message.profile.person
+        is_admitted = recall.admits(message.stamp, message.socket_id, self.now_s, person)
+        if self._is_banned(person) or not is_admitted:
             return None
         others = self._others_of(message.profile.person)
         stored = all(self._members[other].stamp == LONG_KEPT for other in others)

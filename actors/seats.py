@@ -47,11 +47,16 @@ class Seats:
 
     # -- inside
 
-    def _dismiss(self, socket_id: SocketId, reason: LeaveReason, detail: str) -> None:
-        """Remove somebody who did not ask for it, and have it told so."""
+    def _dismiss(
+        self, socket_id: SocketId, reason: LeaveReason, detail: str, why: Eviction | None = None
+    ) -> None:
+        """Remove somebody who did not ask for it, and have it told so: the others `reason`, and
+        whoever is out `why`, which goes by the reason.
+        """
         outlet = self._members[socket_id].outlet
         self._remove(socket_id, reason)
-        why = Eviction.KICKED if reason is LeaveReason.KICKED else Eviction.REPLACED
+        if why is None:
+            why = Eviction.KICKED if reason is LeaveReason.KICKED else Eviction.REPLACED
         self._turn.owed.append(OweEviction(outlet, why, detail))
 
     def _remove(self, socket_id: SocketId, reason: LeaveReason) -> None:

@@ -159,6 +159,8 @@ class Settings:
         "it is longer", 1024, 1024 * _MIB)] = 4 * _MIB
     stored_rooms_max: Annotated[int, Rule(_D, "stored rooms; beyond, an empty one is not kept",
         1, 1_000_000_000)] = 1_000_000
+    room_retention_days: Annotated[int, Rule(_D, "stored rooms that nobody has touched for so "
+        "long are removed, their rules too; 0 keeps them", 0, 36_500)] = 0
 
     audit: Annotated[AuditMode, Rule(_D, "keep who did what in a record that cannot be changed "
         "unseen; auto: on, unless durability is memory")] = AuditMode.AUTO
@@ -263,6 +265,8 @@ class Settings:
         "data_dir where it fails or a client is wrong about it; 0 is none", 0, 65_536)] = 256
     recordings_max: Annotated[int, Rule(_S, "such files; beyond, the oldest is removed",
         1, 1_000_000)] = 64
+    recorder_retention_days: Annotated[int, Rule(_S, "such files that are older are removed; 0 "
+        "keeps them", 0, 36_500)] = 0
     recording_interval_s: Annotated[float, Rule(_S, "a room is written for wrong clients once in "
         "this time, and recordings_max files altogether", 0.01, _DAY_S)] = 60
 

@@ -7,11 +7,11 @@ import contextlib
 import os
 import random
 import secrets
-import signal
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +34,11 @@ from actors.stores.keeper import Keeper
 from actors.stores.port import Opened, StoreFault
 from actors.stores.sqlite import SqliteStore
 from transport.authentication import Authentication
-from transport.clock import LoopClock
-from transport.data_dir import DataDir, DataDirUnusable
+from transport.clock import LoopClock, now_ms
+from transport.data_dir import DataDir, DataDirUnusable, rotate_signing_key
 from transport.door import Door
 from transport.encoding import WireEncoder
+from transport.erasure_command import erase_user_from
 from transport.host import Host
 from transport.identified import IdentifiedSession
 from transport.identity import Identity, Verify
@@ -46,13 +47,14 @@ from transport.link import Link
 from transport.log import StructuredLog
 from transport.log_users import LogUsers
 from transport.metrics import PrometheusMetrics
-from transport.process import keep_what_is_there, prepare
+from transport.process import keep_what_is_there, prepare, watch_reloads, watch_signals
 from transport.roster import SessionRoster
 from transport.seal_keys import SealKeys, SealKeysUnusable
 from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
 from transport.server_audit import close_audit, open_audit
 from transport.server_auth import token_keys_of, verifier_of
+from transport.server_privacy import ServerPrivacy, Stored
 from transport.server_seal import ServerSeal
 from transport.session import Session
 from transport.shares import Shares
@@ -85,17 +87,7 @@ def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
 
     Whether it was done, and one line that says what was, or why not.
     """
-    data = DataDir(Path(data_dir), secrets.token_bytes)
-    try:
-        ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
-        data.keep_keys(ring)
-    except DataDirUnusable as unusable:
-        return False, str(unusable)
-    server = data.server()
-    if server is not None:
-        os.kill(server, signal.SIGHUP)
-    told = f"server {server} was told" if server is not None else "no server runs on it"
-    return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"
+    return rotate_signing_key(DataDir(Path(data_dir), secrets.token_bytes), revoke=revoke)
 
 
 def rotate_key(settings: Settings, seal_key: str, turn: str) -> tuple[bool, str]:
@@ -103,6 +95,13 @@ def rotate_key(settings: Settings, seal_key: str, turn: str) -> tuple[bool, str]
     uses them read that. Answers as `rotate_keys` does.
     """
     return rotate_seal_key(settings, seal_key, Turn(turn), secrets.token_bytes)
+
+
+def erase_user(settings: Settings, seal_key: str, user_id: str) -> tuple[bool, str]:
+    """Have nothing of a person in a data folder. Answers as `rotate_keys` does, in lines."""
+    return erase_user_from(
+        settings, seal_key, user_id, now_ms, secrets.token_bytes, time.monotonic, time.sleep
+    )
 
 
 class Application:
@@ -236,14 +235,14 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
         log.warn("setting_ignored", reason=warning)
     prepare(loop, log)
     data = DataDir(Path(settings.data_dir), secrets.token_bytes)
-    keeper: Keeper | None = None
+    stored: Stored | None = None
     try:
         token_keys = token_keys_of(settings, log)
         verify = None if token_keys is None else verifier_of(settings, token_keys)
         if settings.is_audited or settings.durability is not Durability.MEMORY:
             data.lock()
-        if token_keys is not None:
-            loop.add_signal_handler(signal.SIGHUP, token_keys.reload)
+        reloads: list[Callable[[], object]] = [] if token_keys is None else [token_keys.reload]
+        watch_reloads(loop, reloads)
         if settings.durability is Durability.MEMORY:
             keys = derived(secrets.token_bytes(32))
             audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
@@ -251,43 +250,22 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
                 settings, log, clock, keys, version, sleep=time.sleep, verify=verify, audit=audit
             )
         else:
-            keys = data.keys()
-            seal_keys = SealKeys(settings.seal_key_file, seal_key, secrets.token_bytes)
-            seal = ServerSeal(seal_keys, data.path, log, loop)
-            store = _store_of(settings, data.path, seal)
-            keeper = Keeper(store)
-            opened = await keeper.open(clock.now_ms())
-            for remark in opened.remarks:
-                log.error("store_set_aside", error=remark)
-            audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
-            app = Application(
-                settings,
-                log,
-                clock,
-                keys,
-                version,
-                (keeper, opened),
-                recordings=lambda metrics: FolderRecordings(
-                    data.path / FOLDER_NAME, settings, clock, log, metrics, lambda: seal.seal
-                ),
-                sleep=time.sleep,
-                verify=verify,
-                audit=audit,
+            app, stored, audit = await _storing(
+                settings, version, seal_key, data, clock, log, verify
             )
-            seal.begin(store, keeper, app.recordings)
-            app.metrics.watch_seal(
-                lambda: store.sealing.is_whole,
-                lambda: store.sealing.rows_left,
-                lambda: store.sealing.records,
-            )
-            reloads = [seal.reload, *([token_keys.reload] if token_keys is not None else [])]
-            loop.add_signal_handler(signal.SIGHUP, _reload_keys, app, data, log, reloads)
+            reloads += [stored.seal.reload, partial(_reload_keys, app, data, log)]
             app.keys = data.keys(make=False)  # they may have been rotated since
+        if data.is_locked:
+            privacy = ServerPrivacy(
+                settings, data.path, app, stored, clock, log, secrets.token_bytes
+            )
+            privacy.begin()
+            reloads.append(privacy.look)
         log.users.use_key(app.keys.pseudonym)
         app.metrics.watch_log(lambda: log.dropped_total)
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
         stop = asyncio.Event()
-        _watch_signals(loop, stop, log)
+        watch_signals(loop, stop, log)
         await app.server.listen(ACCEPTS_PER_ROUND)
     except (DataDirUnusable, KeyFileUnusable, SealKeysUnusable, StoreFault, AuditFault) as error:
         return _not_started(log, settings, str(error))
@@ -306,10 +284,63 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
     )
     app.audit_log.note("server_started", version=version, keys=app.keys.name())
     await stop.wait()
+    keeper = None if stored is None else stored.keeper
     code = await _end(app, keeper, audit, settings, clock, log)
     data.unlock()
     log.close()
     return code
+
+
+async def _storing(
+    settings: Settings,
+    version: str,
+    seal_key: str,
+    data: DataDir,
+    clock: Clock,
+    log: StructuredLog,
+    verify: Verify | None,
+) -> tuple[Application, Stored, BookWriter | None]:
+    """The server that keeps its rooms. Raises what the parts of its folder raise."""
+    keys = data.keys()
+    seal_keys = SealKeys(settings.seal_key_file, seal_key, secrets.token_bytes)
+    seal = ServerSeal(seal_keys, data.path, log, asyncio.get_running_loop())
+    store = SqliteStore(
+        data.path,
+        flush=settings.durability is Durability.JOURNAL,
+        journal_bytes_max=settings.journal_bytes_max,
+        rooms_max=settings.stored_rooms_max,
+        seal=seal.seal,
+        news=seal.news,
+    )
+    keeper = Keeper(store)
+    opened = await keeper.open(clock.now_ms())
+    for remark in opened.remarks:
+        log.error("store_set_aside", error=remark)
+    audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
+    folder = data.path / FOLDER_NAME
+    app = Application(
+        settings,
+        log,
+        clock,
+        keys,
+        version,
+        (keeper, opened),
+        recordings=lambda metrics: FolderRecordings(
+            folder, settings, clock, log, metrics, lambda: seal.seal
+        ),
+        sleep=time.sleep,
+        verify=verify,
+        audit=audit,
+    )
+    seal.begin(store, keeper, app.recordings)
+    app.metrics.watch_seal(
+        lambda: store.sealing.is_whole,
+        lambda: store.sealing.rows_left,
+        lambda: store.sealing.records,
+    )
+    assert app.ledger is not None
+    assert isinstance(app.recordings, FolderRecordings)
+    return app, Stored(store, keeper, seal, app.ledger, app.recordings), audit
 
 
 async def _end(
@@ -343,17 +374,6 @@ async def _end(
     return 0 if stored and audited else 1
 
 
-def _store_of(settings: Settings, folder: Path, seal: ServerSeal) -> SqliteStore:
-    return SqliteStore(
-        folder,
-        flush=settings.durability is Durability.JOURNAL,
-        journal_bytes_max=settings.journal_bytes_max,
-        rooms_max=settings.stored_rooms_max,
-        seal=seal.seal,
-        news=seal.news,
-    )
-
-
 def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
     log.error("server_not_started", error=why, host=settings.host, port=settings.port)
     sys.stderr.write(f"vaultmeet: {why}\n")
@@ -361,12 +381,8 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
     return 1
 
 
-def _reload_keys(
-    app: Application, data: DataDir, log: Log, others: Iterable[Callable[[], object]]
-) -> None:
-    """On SIGHUP: somebody rotated them."""
-    for reload in others:
-        reload()
+def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
+    """Somebody rotated them."""
     try:
         app.keys = data.keys(make=False)
     except DataDirUnusable as error:
@@ -380,17 +396,3 @@ def _reconnect_times(settings: Settings) -> Callable[[], int]:
     """A time in milliseconds for each client, spread so that they do not come back together."""
     least, most = (settings.resume_grace_s * 1000 * part for part in RECONNECT_SPREAD)
     return lambda: int(random.uniform(least, most))  # noqa: S311  # spread, not secrecy
-
-
-def _watch_signals(
-    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, log: StructuredLog
-) -> None:
-    def told(name: str) -> None:
-        if stop.is_set():
-            log.warn("server_killed", signal=name)
-            log.close()
-            os._exit(1)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number.name)

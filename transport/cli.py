@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from actors.setting_rules import Group, Row
 from actors.setting_sources import Loaded, load, nearest
 from actors.settings import TABLE, SettingsInvalid
-from transport import audit_command, cli_token
+from transport import audit_command, cli_person, cli_token
 
 _FAILED: Final = 1
 _MISTAKE: Final = 2
@@ -32,6 +32,8 @@ vaultmeet token --sub ann       a token for development, where auth is jwt
 vaultmeet rotate-key --init --seal-key-file FILE    make a key that seals what is stored
 vaultmeet rotate-key --seal-key-file FILE           seal with a new key from now on
 vaultmeet audit verify          whether anybody has changed the record of who did what
+vaultmeet export-user ann       what is stored about a person, as JSON
+vaultmeet erase-user ann        have nothing of a person any more
 """
 _SOURCES: Final = """\
 Every setting has one name: the flag --room-idle-s is VAULTMEET_ROOM_IDLE_S in the environment and
@@ -171,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         help="drop the keys before the newest, if nothing uses them",
     )
     audit_command.add_to(commands)
+    cli_person.add_to(commands)
     return parser
 
 
@@ -268,8 +271,12 @@ def main(argv: list[str] | None = None) -> int:
         except OSError as error:
             _complain(str(error))
             return _FAILED
+    if chosen.command == cli_person.EXPORT:
+        return _ended(*cli_person.export(chosen.user_id, loaded.settings, loaded.seal_key))
     from transport import app  # noqa: PLC0415  # the server and all its libraries
 
+    if chosen.command == cli_person.ERASE:
+        return _ended(*app.erase_user(loaded.settings, loaded.seal_key, chosen.user_id))
     if chosen.command == "rotate-key":
         turn = "init" if chosen.init else "drop-old" if chosen.drop_old else "add"
         return _ended(*app.rotate_key(loaded.settings, loaded.seal_key, turn))
@@ -279,9 +286,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _ended(done: bool, told: str) -> int:  # of a pair that says both
-    """Say what was done, or why not; the exit code."""
+    """Say what was done, or why not, in one line or more; the exit code."""
     if done:
-        sys.stdout.write(f"{_plain(told)}\n")
+        for line in told.splitlines():
+            _say(line)
         return 0
     _complain(told)
     return _FAILED

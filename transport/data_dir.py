@@ -6,6 +6,7 @@ The lock is on the file `lock` (flock(2)), which goes with the process however t
 
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +30,7 @@ class DataDir:
 
     def __init__(self, path: Path, random_bytes: Callable[[int], bytes]) -> None:
         self.path: Final = path.expanduser().absolute()
-        self._random_bytes: Final = random_bytes
+        self.random_bytes: Final = random_bytes
         self._lock: int | None = None
 
     def lock(self) -> None:
@@ -60,6 +61,11 @@ class DataDir:
             self.unlock()
             raise self._unusable(error) from None
 
+    @property
+    def is_locked(self) -> bool:
+        """This process has the folder."""
+        return self._lock is not None
+
     def unlock(self) -> None:
         """Leave the folder to others. May be repeated."""
         descriptor, self._lock = self._lock, None
@@ -89,7 +95,7 @@ class DataDir:
         except FileNotFoundError:
             if not make:
                 raise DataDirUnusable(f"{path}: no such file; has a server run there?") from None
-            ring = KeyRing(self._random_bytes(KEY_BYTES), (self._random_bytes(KEY_BYTES),))
+            ring = KeyRing(self.random_bytes(KEY_BYTES), (self.random_bytes(KEY_BYTES),))
             self.keep_keys(ring)
             return ring
         except (KeysInvalid, UnicodeDecodeError) as error:
@@ -99,7 +105,7 @@ class DataDir:
 
     def new_key(self) -> bytes:
         """A key that nobody else has."""
-        return self._random_bytes(KEY_BYTES)
+        return self.random_bytes(KEY_BYTES)
 
     def keep_keys(self, ring: KeyRing) -> None:
         """Replace the file in one step, readable for its owner alone. Raises DataDirUnusable."""
@@ -111,3 +117,19 @@ class DataDir:
     def _unusable(self, error: OSError) -> DataDirUnusable:
         name = f"{error.filename}: " if error.filename else ""
         return DataDirUnusable(f"{self.path} cannot be used: {name}{error.strerror or error}")
+
+
+def rotate_signing_key(data: DataDir, *, revoke: bool) -> tuple[bool, str]:
+    """Add a signing key to the folder's ring, and have the server that uses it read that. Whether
+    it was done, and one line that says what was, or why not.
+    """
+    try:
+        ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
+        data.keep_keys(ring)
+    except DataDirUnusable as unusable:
+        return False, str(unusable)
+    server = data.server()
+    if server is not None:
+        os.kill(server, signal.SIGHUP)
+    told = f"server {server} was told" if server is not None else "no server runs on it"
+    return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"

@@ -7,12 +7,20 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
 import signal
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from actors.faults import explained
 from actors.ports import Log
+
+
+class ClosingLog(Log, Protocol):
+    """A log that has an end."""
+
+    def close(self) -> object: ...
 
 
 def prepare(loop: asyncio.AbstractEventLoop, log: Log) -> None:
@@ -20,7 +28,31 @@ def prepare(loop: asyncio.AbstractEventLoop, log: Log) -> None:
     logging.getLogger("pykka").setLevel(logging.CRITICAL)  # failures are told by our own log
     loop.set_exception_handler(lambda _, context: _tell_fault(log, context))
     _raise_open_files()
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # means: read the keys again
+    watch_reloads(loop, ())  # else it would end the process
+
+
+def watch_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, log: ClosingLog) -> None:
+    """Set `stop` when the process is told to; told twice, it ends at once."""
+
+    def told(name: str) -> None:
+        if stop.is_set():
+            log.warn("server_killed", signal=name)
+            log.close()
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number.name)
+
+
+def watch_reloads(loop: asyncio.AbstractEventLoop, reloads: Iterable[Callable[[], object]]) -> None:
+    """On SIGHUP do all `reloads`, those included that are added later."""
+
+    def told() -> None:
+        for reload in reloads:
+            reload()
+
+    loop.add_signal_handler(signal.SIGHUP, told)
 
 
 def keep_what_is_there() -> None:

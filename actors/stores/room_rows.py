@@ -81,3 +81,15 @@ def journal_row(form: Rows, seq: int, mark: int, body: bytes) -> tuple[int, int,
     """The row number `seq`, for `INSERT_JOURNAL`."""
     stored = form.journal(seq, mark, body)
     return seq, mark, checksum(f"journal {seq}", stored), stored
+
+
+def set_row_aside(
+    connection: sqlite3.Connection, form: Rows, now_ms: int, place: str, body: bytes
+) -> None:
+    """Keep what cannot be read, for the operator."""
+    (number,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM set_aside").fetchone()
+    place, body = form.wrapped(number, place, body) or (place, body)
+    connection.execute(
+        "INSERT INTO set_aside (id, at_ms, place, body) VALUES (?, ?, ?, ?)",
+        (number, now_ms, place, body),
+    )

@@ -16,7 +16,7 @@ https://www.sqlite.org/pragma.html#pragma_synchronous; result codes, https://www
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -46,6 +46,7 @@ from actors.stores.room_rows import (
     room_row,
     row_of,
     rows_of,
+    set_row_aside,
 )
 from actors.stores.sqlite_faults import set_file_aside
 from actors.stores.sqlite_opening import (
@@ -92,7 +93,8 @@ class SqliteStore:
         self._frozen: dict[RoomId, Record] = {}
         self._frozen_until = 0
         self._run = 0
-        self._seq = 0
+        self.journal_end = 0
+        """The newest row of the journal."""
         self._mark = 0
         self._epoch = 0
         self._rooms = 0
@@ -131,8 +133,7 @@ class SqliteStore:
     def _open(self, remarks: list[str]) -> Opened:
         self._connection = connect(self.path)
         with self._faults() as connection:
-            if self.sealing.seal is not None:  # what is deleted is overwritten
-                connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
             passed = schema.migrate(connection)
             if passed and passed[0] > 1:
                 remarks.append(f"{self.path} was brought to version {passed[-1]}")
@@ -156,7 +157,7 @@ class SqliteStore:
             if not self._flush:
                 connection.execute("PRAGMA synchronous = NORMAL")
         self._run, self._rooms, self._mark, self._epoch = run, found.rooms, found.mark, epoch
-        self._seq, self._fresh_bytes = found.last_seq, found.journal_bytes
+        self.journal_end, self._fresh_bytes = found.last_seq, found.journal_bytes
         self._fresh = merged(found.records)
         self._is_open = True
         return Opened(run, found.mark, epoch, gaps, found.recalled, tuple(remarks), self._names())
@@ -196,7 +197,7 @@ class SqliteStore:
         ]
         rows = [
             journal_row(self.sealing.form, seq, batch.mark, body)
-            for seq, body in enumerate(bodies, self._seq + 1)
+            for seq, body in enumerate(bodies, self.journal_end + 1)
         ]
         with self._faults() as connection:
             if len(rows) == 1 and not recalled:
@@ -211,7 +212,7 @@ class SqliteStore:
                         " ON CONFLICT (socket) DO UPDATE SET run = max(run, excluded.run)",
                         recalled,
                     )
-        self._seq += len(rows)
+        self.journal_end += len(rows)
         self._mark = batch.mark
         self._fresh_bytes += sum(map(len, bodies))
         for record in batch.records:
@@ -233,10 +234,35 @@ class SqliteStore:
             if not is_long and not self.sealing.waits_for(self._frozen_until):
                 with self._faults() as connection:
                     return self.sealing.step(connection)
-            self._frozen, self._fresh = self._fresh, {}
-            self._frozen_until, self._fresh_bytes = self._seq, 0
+            self._freeze()
         self._fold_slice()
         return bool(self._frozen) or self.sealing.under_way
+
+    def fold(self, until: int) -> bool:
+        """Fold some of the journal up to row `until`; whether there is more of that."""
+        if not self._frozen and until > self._frozen_until:
+            self._freeze()
+        if self._frozen:
+            self._fold_slice()
+        return bool(self._frozen) or until > self._frozen_until
+
+    def _freeze(self) -> None:
+        self._frozen, self._fresh = self._fresh, {}
+        self._frozen_until, self._fresh_bytes = self.journal_end, 0
+
+    def visit(self, step: Callable[[sqlite3.Connection], bool]) -> bool:
+        """Do a `step` of somebody's who visits all of the file; whether there is more to do."""
+        with self._faults() as connection:
+            return step(connection)
+
+    @property
+    def unfolded(self) -> tuple[dict[RoomId, Record], ...]:
+        """What the journal says, for visitors: what is changed there is folded so."""
+        return self._held, self._frozen, self._fresh
+
+    def removed(self, rooms: int) -> None:
+        """A visitor has deleted so many rows of rooms."""
+        self._rooms -= rooms
 
     def _fold_slice(self) -> None:
         """Bring some rooms' rows up to date; with the last of them the journal is cut."""
@@ -301,10 +327,10 @@ class SqliteStore:
         if not self._held:
             return []
         body = body_of(list(self._held.values()))
-        return [journal_row(self.sealing.form, self._seq + 1, self._mark, body)]
+        return [journal_row(self.sealing.form, self.journal_end + 1, self._mark, body)]
 
     def _take_back(self, size: int) -> None:
-        self._seq += 1
+        self.journal_end += 1
         self._fresh_bytes += size
         for room_id, record in self._held.items():
             newer = self._fresh.get(room_id)
@@ -339,17 +365,10 @@ class SqliteStore:
         without one; nothing is changed then.
         """
         with self._faults() as connection:
-            self.sealing.take(connection, seal, self._seq)
-
-    # -- what cannot be read
+            self.sealing.take(connection, seal, self.journal_end)
 
     def _set_row_aside(self, connection: sqlite3.Connection, place: str, body: bytes) -> None:
-        (number,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM set_aside").fetchone()
-        place, body = self.sealing.form.wrapped(number, place, body) or (place, body)
-        connection.execute(
-            "INSERT INTO set_aside (id, at_ms, place, body) VALUES (?, ?, ?, ?)",
-            (number, self._now_ms, place, body),
-        )
+        set_row_aside(connection, self.sealing.form, self._now_ms, place, body)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

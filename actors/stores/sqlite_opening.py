@@ -77,7 +77,7 @@ def _contents_of(path: Path) -> Contents | None:
     """The facts, None where it is no file of ours. Raises StoreFault."""
     if not path.is_file() or not path.stat().st_size:
         return None
-    with faults(path), _reading(path) as connection:
+    with faults(path), reading(path) as connection:
         if schema.owner_of(connection) != schema.APPLICATION_ID:
             return None
         return _facts(path, connection)
@@ -95,7 +95,7 @@ def inspect(path: Path) -> None:
             raise StoreUnusable(f"{path} is no file")
         if not path.exists() or not path.stat().st_size:
             return
-        with _reading(path) as connection:
+        with reading(path) as connection:
             owner, version = schema.owner_of(connection), schema.version_of(connection)
             if owner != schema.APPLICATION_ID and not (owner == 0 and schema.is_empty(connection)):
                 raise StoreUnusable(f"{path} is a database of another program")
@@ -113,7 +113,8 @@ def inspect(path: Path) -> None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write."""
     address = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
         yield connection

@@ -91,6 +91,12 @@ class Place:
             ),
         )
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server does nothing meanwhile, and never hears of it."""
+        self.server.signal(signal.SIGSTOP)
+        yield
+
     def limit_files(self, size: int) -> None:
         """Let no file of the server grow beyond `size` bytes: to it, the disk is full."""
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

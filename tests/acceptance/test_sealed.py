@@ -17,6 +17,7 @@ from tests.acceptance.rawsocket import metrics, until_metrics
 from tests.acceptance.restarting import KILL, TERM, attempt, come_back, listed, place
 from tests.acceptance.server import (
     DEADLINE_S,
+    PROGRAM,
     REPOSITORY,
     Line,
     Server,
@@ -35,10 +36,12 @@ CANARIES: Final = ("CanaryRoom", "CanaryUser", "CanaryName", "CanaryHue", "Canar
 DATABASE: Final = "rooms.db"
 
 
-def vaultmeet(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def vaultmeet(
+    *words: str, program: str = PROGRAM, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
-        command(*words),
+        command(*words, program=program),
         cwd=REPOSITORY,
         env=environment(variables),
         stdin=subprocess.DEVNULL,

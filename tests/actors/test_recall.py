@@ -114,3 +114,16 @@ def test_a_server_that_keeps_nothing_recalls_nobody(now_s: float) -> None:
     assert not NOBODY.is_open(now_s)
     assert not NOBODY.admits(Stamp(1, 1), A, now_s)
     assert not NOBODY.admits(LONG_KEPT, A, now_s)
+
+
+@pytest.mark.rule("T5.6")
+def test_who_was_erased_is_seated_by_no_token_of_a_run_before() -> None:
+    """Others are; and nothing is remembered of it when the grace is over."""
+    recall = Recall({3: 10}, {}, 4, 100.0)
+    recall.bar("ann", 5.0)
+    assert not recall.admits(Stamp(3, 11), A, 50.0, "ann")
+    assert recall.admits(Stamp(3, 11), A, 50.0, "bob")
+    assert not recall.admits(Stamp(3, 11), A, 100.0, "bob")
+    assert not recall._barred
+    recall.bar("ann", 100.0)
+    assert not recall._barred

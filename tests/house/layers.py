@@ -14,6 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.audit.port",
         "actors.audit.refusals",
         "actors.audit.verify",
+        "actors.forgetting",
         "actors.history",
         "actors.interest",
         "actors.keys",
@@ -21,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.privacy",
         "actors.recall",
         "actors.records",
+        "actors.retention",
         "actors.room_rules",
         "actors.room_state",
         "actors.sealing",
@@ -53,11 +55,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.audit.records",
         "actors.audit.trail",
         "actors.audit.writer",
+        "actors.kept_recordings",
         "actors.ledger",
         "actors.recordings",
         "actors.sealed_recordings",
+        "actors.stores.erasing",
         "actors.stores.keeper",
         "actors.stores.memory",
+        "actors.stores.reading",
         "actors.stores.resealing",
         "actors.stores.room_rows",
         "actors.stores.rows",
@@ -90,7 +95,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.turn",
     ),
     # The actors.
-    ("actors.registry", "actors.room", "actors.room_parts"),
+    ("actors.erasing", "actors.registry", "actors.room", "actors.room_parts"),
     # The wire: bytes to values and back, what is allowed of them, and who may come in.
     (
         "transport.admission",
@@ -104,6 +109,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.data_dir",
         "transport.deadlines",
         "transport.encoding",
+        "transport.erased_places",
+        "transport.erasure_command",
+        "transport.erasure_requests",
+        "transport.export_command",
         "transport.fading",
         "transport.fields",
         "transport.forwarding",
@@ -143,6 +152,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.replies",
         "transport.seat",
         "transport.server_auth",
+        "transport.server_privacy",
         "transport.server_seal",
         "transport.session",
         "transport.session_parts",
@@ -150,7 +160,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The door.
     ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
     # Where everything is put together.
-    ("transport.app", "transport.audit_command", "transport.cli", "transport.cli_token"),
+    (
+        "transport.app",
+        "transport.audit_command",
+        "transport.cli",
+        "transport.cli_person",
+        "transport.cli_token",
+    ),
 )
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
 
@@ -218,6 +234,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.audit.verify": frozenset(),
     "actors.errors": frozenset(),
     "actors.faults": frozenset(),
+    "actors.forgetting": frozenset(),
     "actors.history": frozenset(),
     "actors.ids": frozenset(),
     "actors.interest": frozenset(),
@@ -235,6 +252,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.recovery": frozenset(),
     "actors.reducing": frozenset(),
     "actors.room_rules": frozenset(),
+    "actors.retention": frozenset(),
     "actors.room_state": frozenset(),
     "actors.self_check": frozenset(),
     "actors.setting_rules": frozenset(),

@@ -171,8 +171,10 @@ class GhostRecall(Recall):
         super().__init__({}, {}, 0, float("-inf"))
         self.answers = (False, False)
 
-    def admits(self, stamp: Stamp, socket_id: SocketId, now_s: float) -> bool:
-        del stamp, socket_id, now_s
+    def admits(
+        self, stamp: Stamp, socket_id: SocketId, now_s: float, person: str | None = None
+    ) -> bool:
+        del stamp, socket_id, now_s, person
         return self.answers[0]
 
     def is_newest(self, stamp: Stamp) -> bool:
