@@ -15,18 +15,25 @@ from typing import Any, Final
 _FORMATTER: Final = argparse.RawDescriptionHelpFormatter
 _LINK: Final = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")
 _ABOUT: Final = "verify or read the record of who did what"
+_VERIFY_SHORT: Final = "say whether anybody has changed it, and where"
 _VERIFY: Final = """\
 Find every edit, deletion, change of order and insertion, and say where: file, line, and what was
 expected there. Exit code 0 where all is as it was written, 1 where it is not."""
+_SHOW_SHORT: Final = "print its entries, one JSON object a line"
 _SHOW: Final = """\
 Print the entries that are sound, one JSON object a line, oldest first."""
 
 
 def add_to(commands: Any) -> None:
     """The parsers of both commands."""
-    audit = commands.add_parser("audit", help=_ABOUT, description=_ABOUT, allow_abbrev=False)
+    audit = commands.add_parser(
+        "audit",
+        help=_ABOUT,
+        description=f"{_ABOUT[0].upper()}{_ABOUT[1:]}.",
+        allow_abbrev=False,
+    )
     acts = audit.add_subparsers(dest="act", metavar="verify|show", required=True)
-    verify = _parser(acts, "verify", _VERIFY)
+    verify = _parser(acts, "verify", _VERIFY_SHORT, _VERIFY)
     verify.add_argument(
         "--contains",
         metavar="N:MAC",
@@ -35,7 +42,7 @@ def add_to(commands: Any) -> None:
         default=[],
         help="a record that must be in it, as audit_anchored in the log named it",
     )
-    show = _parser(acts, "show", _SHOW)
+    show = _parser(acts, "show", _SHOW_SHORT, _SHOW)
     show.add_argument("--user", metavar="ID", help="entries about this user")
     show.add_argument("--room", metavar="ID", help="entries about this room")
     show.add_argument(
@@ -51,7 +58,7 @@ def run(chosen: Any, settings: Any, say: Callable[[str], object]) -> int:
     from transport.audit_place import AuditPlace  # noqa: PLC0415  # not needed to print the help
 
     folder = Path(chosen.folder or settings.data_dir).expanduser()
-    place = AuditPlace(folder, chosen.audit_key_file or settings.audit_key_file)
+    place = AuditPlace.found(folder, chosen.audit_key_file or settings.audit_key_file)
     if not place.folder.path.is_dir():
         raise FileNotFoundError(f"{place.folder.path}: no such folder; has a server run there?")
     return _verify(place, chosen, say) if chosen.act == "verify" else _show(place, chosen, say)
@@ -119,17 +126,20 @@ def _refs(entry: dict[str, Any]) -> Iterator[str]:
         yield one["person"]
 
 
-def _parser(acts: Any, name: str, about: str) -> Any:
+def _parser(acts: Any, name: str, short: str, about: str) -> Any:
     parser = acts.add_parser(
         name,
-        help=about.partition("\n")[0].rstrip(".,"),
+        help=short,
         description=about,
         formatter_class=_FORMATTER,
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings")
     parser.add_argument(
-        "folder", metavar="DIR", nargs="?", help="the data_dir, or the folder audit of one"
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        help="a data_dir, or a copy of the folder audit in one; by default one for each user",
     )
     parser.add_argument(
         "--audit-key-file", metavar="FILE", help="secret of the audit; by default beside the folder"

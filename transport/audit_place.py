@@ -27,17 +27,24 @@ class AuditUnusable(OSError):
 
 
 class AuditPlace:
-    """`data_dir` may also be the folder of the files itself, for those who read them elsewhere.
-    `key_file` is the setting: empty means beside the folder.
+    """All of it is in `data_dir`, whatever that is called, but for the secret where `key_file`,
+    the setting, says so. `files` is the folder of the files where they are not in there.
     """
 
-    def __init__(self, data_dir: Path, key_file: str = "") -> None:
-        inner = data_dir / FOLDER_NAME
-        is_inner = data_dir.name == FOLDER_NAME and not inner.is_dir()
-        path = data_dir if is_inner else inner
-        self.folder: Final = DiskFolder(path)
-        self.key_path: Final = Path(key_file).expanduser() if key_file else path.parent / KEY_NAME
-        self.people_path: Final = path.parent / PEOPLE_NAME
+    def __init__(self, data_dir: Path, key_file: str = "", files: Path | None = None) -> None:
+        self.folder: Final = DiskFolder(files or data_dir / FOLDER_NAME)
+        self.key_path: Final = Path(key_file).expanduser() if key_file else data_dir / KEY_NAME
+        self.people_path: Final = data_dir / PEOPLE_NAME
+
+    @classmethod
+    def found(cls, folder: Path, key_file: str = "") -> "AuditPlace":
+        """For those who only read: `folder` may also be that of the files itself, or a copy of it
+        under any name; the rest is then looked for beside it. Raises OSError.
+        """
+        place = cls(folder, key_file)
+        if place.folder.path.is_dir() or not numbers_of(DiskFolder(folder)):
+            return place
+        return cls(folder.absolute().parent, key_file, folder)
 
     def keys(self) -> Keys:
         """Raises AuditUnusable where there are none."""
@@ -75,7 +82,12 @@ class AuditPlace:
 
     def _make(self, secret: bytes) -> None:
         draft = self.key_path.with_name(f"{self.key_path.name}.new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(draft, flags, 0o600)
+        except OSError as error:
+            why = f"{self.key_path}: cannot be made: {error.strerror}"
+            raise AuditUnusable(why) from None
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{_HEADING}\n{secret.hex()}\n")
             file.flush()

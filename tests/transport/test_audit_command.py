@@ -128,6 +128,38 @@ def test_the_files_are_read_elsewhere_with_their_key(folder: Path, said: Said) -
     assert [path.name for path in copy.parent.iterdir()] == ["audit"]
 
 
+@pytest.mark.rule("T4.10")
+@pytest.mark.parametrize("name", ["audit", "copy-of-monday"])
+def test_a_copy_of_the_files_may_have_any_name(folder: Path, said: Said, name: str) -> None:
+    """What is beside it is found as in a data folder."""
+    copy = folder / "copies" / name
+    copy.mkdir(parents=True)
+    for path in (folder / "audit").iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    key = ["--audit-key-file", str(folder / "audit.key")]
+    assert cli.main(["audit", "verify", str(copy), *key]) == 0
+    assert said()[-1].endswith(": whole")
+    (folder / "audit-people.db").rename(copy.parent / "audit-people.db")
+    assert cli.main(["audit", "show", str(copy), *key]) == 0
+    assert json.loads(said()[0])["userId"] == "ann"
+
+
+@pytest.mark.rule("T4.11")
+def test_a_data_folder_that_is_called_audit_has_all_of_it(tmp_path: Path, said: Said) -> None:
+    """Nothing is put beside it, also at the second start."""
+    data_dir = tmp_path / "audit"
+    data_dir.mkdir()
+    for _ in range(2):
+        book = AuditPlace(data_dir).book(Settings(), os.urandom)
+        book.open(NOW_MS)
+        book.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["audit"]
+    names = {path.name for path in data_dir.iterdir()}
+    assert {"audit", "audit.key", "audit-people.db"} <= names
+    assert cli.main(["audit", "verify", str(data_dir)]) == 0
+    assert said()[-1].startswith("2 files")
+
+
 @pytest.mark.rule("T4.11")
 def test_what_is_missing_is_named(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -152,6 +184,21 @@ def test_an_audit_without_its_key_is_not_continued(folder: Path) -> None:
     with pytest.raises(AuditUnusable, match=r"audit\.key: is missing.*put it back"):
         AuditPlace(folder).book(Settings(), os.urandom)
     assert not (folder / "audit.key").exists()
+
+
+@pytest.mark.rule("T4.11")
+def test_a_key_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """By the name that was given, not by that of a draft."""
+    place = AuditPlace(tmp_path, str(tmp_path / "nowhere" / "vault.key"))
+    with pytest.raises(AuditUnusable, match=r"vault\.key: cannot be made: No such file"):
+        place.keys_made(os.urandom)
+
+
+def test_the_help_says_what_each_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a line that is whole."""
+    assert cli.main(["audit", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "verify say whether anybody has changed it, and where show print its entries" in said
 
 
 @pytest.mark.rule("T4.11")
