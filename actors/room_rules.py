@@ -17,9 +17,6 @@ from actors.errors import BadMessage, Banned, Forbidden
 from actors.ids import SocketId, parse_name
 from actors.permissions import NOT_ALLOWED, NOTHING, Grant, Permission
 
-REASON_CHARS_MAX: Final = 120
-"""Of a kick or a ban. It reaches whoever is banned, and the close frame of whoever is out, as far
-as that has room."""
 BAN_S_MAX: Final = 10 * 365 * 86_400
 """A ban for a time; one without an end has none."""
 PLAYERS_MAX: Final = 1_000_000
