@@ -117,9 +117,9 @@ class Settings:
         "at its end", pattern=_PATH, expected="a file")] = ""
     jwt_public_key_file: Annotated[str, Rule(_I, "public key (PEM) or keys (JWKS) of RS256, ES256, "
         "EdDSA; read again when it changes", pattern=_PATH, expected="a file")] = ""
-    jwt_algorithms: Annotated[tuple[str, ...], Rule(_I, "of those that go with the keys, only "
-        "these", pattern="hs256|rs256|es256|eddsa", expected="a list of HS256, RS256, ES256, "
-        "EdDSA")] = ()
+    jwt_algorithms: Annotated[tuple[str, ...], Rule(_I, "only these of those that go with the "
+        "keys: HS256, or RS256, ES256, EdDSA", pattern="hs256|rs256|es256|eddsa",
+        expected="a list of HS256, RS256, ES256, EdDSA")] = ()
     jwt_audience: Annotated[str, Rule(_I, "what a token's aud must be, or have in its list; "
         "unset: no token may have one", pattern=_CLAIM, expected=_CLAIM_EXPECTED)] = ""
     jwt_issuer: Annotated[str, Rule(_I, "what a token's iss must be",
@@ -132,7 +132,8 @@ class Settings:
     allow_anonymous: Annotated[bool, Rule(_I, "in anonymous mode, listen on more than loopback: "
         "whoever reaches the port may call himself anybody")] = False
     default_permissions: Annotated[tuple[str, ...], Rule(_I, "what a token that says nothing of "
-        "rooms allows in all of them", pattern="join|move|message|moderate",
+        "rooms allows in all of them, of join, move, message and moderate",
+        pattern="join|move|message|moderate",
         expected="a list of join, move, message and moderate")] = ("join", "move", "message")
     one_session_per_user: Annotated[bool, Rule(_I, "a user's newest session in a room replaces "
         "the one before")] = False
