@@ -64,6 +64,8 @@ def load(
         path = values[name]
         if TABLE[name].accepts(path) and path and not _is_file(path):
             problems.append(Problem(name, *given[name], "a file that exists"))
+    if values["data_dir"] == "":  # it would be wherever the server was started
+        problems.append(Problem("data_dir", *given["data_dir"], "a folder"))
     for key in document:
         if key not in TABLE:
             hint = f"; did you mean {near.name}?" if (near := nearest(key)) else ""

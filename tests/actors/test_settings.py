@@ -315,6 +315,21 @@ def test_the_data_directory_is_one_for_each_user_unless_given() -> None:
     assert load({"data_dir": "/d"}, HOME).settings.data_dir == "/d"
 
 
+@pytest.mark.rule("O3.2")
+@pytest.mark.parametrize(
+    ("flags", "text", "source"),
+    [({"data_dir": ""}, None, "flag --data-dir"), ({}, 'data_dir = ""', "file given as text")],
+)
+def test_an_empty_data_directory_is_refused(
+    flags: dict[str, str | bool | None], text: str | None, source: str
+) -> None:
+    """It would be whatever folder the server is started in; an empty variable is none."""
+    with pytest.raises(SettingsInvalid, match=rf"data_dir: given '', expected a folder \({source}"):
+        load(flags, HOME, config_text=text)
+    home = load({}, HOME).settings.data_dir
+    assert load({}, HOME | {"VAULTMEET_DATA_DIR": ""}).settings.data_dir == home
+
+
 def test_an_invalid_settings_object_cannot_exist() -> None:
     """Whoever makes one by hand is held to the same bounds and agreements."""
     with pytest.raises(SettingsInvalid) as refused:

@@ -62,9 +62,11 @@ def test_serve_runs_the_server_with_the_settings_and_returns_its_code(
 
 def test_every_setting_is_a_flag_of_serve(app: FakeApp) -> None:
     """The default of each, given as a flag, is taken as that default."""
-    arguments = ["serve"]
+    arguments = ["serve", "--data-dir=/d"]  # whose default is made of the environment
     for row in TABLE.values():
         match row.default:
+            case _ if row.name == "data_dir":
+                pass
             case bool():
                 arguments.append(row.flag.replace("--", "--no-", 1))
             case tuple():
@@ -72,7 +74,7 @@ def test_every_setting_is_a_flag_of_serve(app: FakeApp) -> None:
             case _:
                 arguments.append(f"{row.flag}={row.default}")
     assert cli.main(arguments) == 7
-    assert app.runs == [(Settings(), ())]
+    assert app.runs == [(Settings(data_dir="/d"), ())]
 
 
 @pytest.mark.rule("O3.2")
