@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,14 @@ import pytest
 
 from tests.acceptance.client import connected, expect, refused, resume_of
 from tests.acceptance.restarting import place
-from tests.acceptance.server import GENEROUS, Server, running
+from tests.acceptance.server import (
+    GENEROUS,
+    REPOSITORY,
+    Server,
+    command,
+    environment,
+    running,
+)
 from tests.transport import minted
 
 ALL: Final = ("join", "move", "message", "moderate")
@@ -39,6 +48,19 @@ def bearer(user: str, rooms: object = None) -> dict[str, Any]:
     """The options of a connection of `user`, whose token says so of rooms."""
     claims = {"sub": user, "exp": time.time() + 600} | ({} if rooms is None else {"rooms": rooms})
     return {"additional_headers": {"Authorization": f"Bearer {minted.hs256(claims)}"}}
+
+
+def audited(folder: Path, user: str) -> list[dict[str, Any]]:
+    """What the audit says of somebody."""
+    done = subprocess.run(
+        command("audit", "show", str(folder), "--user", user),
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def moderator(room: str) -> dict[str, Any]:
@@ -140,3 +162,41 @@ async def test_rules_outlive_kill_9(tmp_path: Path, durability: str) -> None:
             assert told["permissions"] == list(ALL)
             await ann.join("game:7")
             expect(await ann.ask("unbanUser", userId="eve"), "ok")
+
+
+@pytest.mark.rule("T4.1", "T4.6")
+async def test_every_act_is_in_the_audit(tmp_path: Path) -> None:
+    """Under whoever decided, with whom it was about, and why, for whoever has the keys alone."""
+    settings = {**GENEROUS, **LATER, "jwt_secret_file": secret_file(tmp_path)}
+    folder = tmp_path / "data"
+    with place(folder, **settings) as kept:
+        server = kept.start()
+        async with (
+            connected(server, "mod", **moderator("game:7")) as mod,
+            connected(server, "eve", **bearer("eve-canary")) as eve,
+        ):
+            await mod.join("game:7")
+            await eve.join("game:7")
+            for kind, fields in (
+                ("kickPlayer", {"userId": "eve-canary", "reason": "too-loud"}),
+                ("banUser", {"userId": "eve-canary", "reason": "too-loud", "forS": 60}),
+                ("unbanUser", {"userId": "eve-canary"}),
+                ("setRoom", {"private": True, "owner": "eve-canary"}),
+            ):
+                expect(await mod.ask(kind, **fields), "ok")
+        await kept.end(signal.SIGTERM)
+    files = b"".join(path.read_bytes() for path in (folder / "audit").iterdir())
+    assert b"eve-canary" not in files
+    assert b"too-loud" not in files
+    entries = audited(folder, "eve-canary")
+    acts = [entry for entry in entries if entry.get("userId") == "mod"]
+    assert [entry["event"] for entry in acts] == [
+        "player_kicked",
+        "user_banned",
+        "user_unbanned",
+        "room_set",
+    ]
+    for entry in acts:
+        (about,) = entry["about"]
+        assert about["userId"] == "eve-canary"
+    assert [entry["about"][0].get("why") for entry in acts] == ["too-loud", "too-loud", None, None]
