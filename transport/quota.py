@@ -58,5 +58,5 @@ def hold_room(host: Host, seat: Seat, old: Seat | None) -> RoomHold | None:
 
 
 def hold_again(host: Host, seat: Seat) -> RoomHold | None:
-    """For a resume: what is counted for the lost seat goes over to this one."""
+    """For a resume: once it sits, this is counted in place of the lost seat."""
     return host.shares.retake_room(seat.person, seat.room_id, seat.socket_id)

@@ -105,6 +105,8 @@ class Session(SessionParts):
         self._memory.settle(pending.number, replies.outcome_of(seat, answer))
         if self._link is not None:
             self._reply(seat, answer, pending.number)
+        elif isinstance(answer, Joined | Resumed):  # its player is there, and lost already
+            self._host.shares.lose_room(seat.person, seat.room_id, seat.socket_id)
         if self._backlog and self._link is not None:
             self._link.defer(self._continue)
 

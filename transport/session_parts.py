@@ -86,6 +86,8 @@ class SessionParts:
             self.seat = seat
             seat.mailbox = host.mailbox_of(seat.room_id)
             host.roster.sit(seat.room_id, seat)
+            if seat.hold is not None:
+                seat.hold.sit()
         self.heard = False
         self._serial = max(self._serial, serial)
 

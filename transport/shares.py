@@ -34,7 +34,7 @@ class Share:
         self.connections = 0
         self.rooms: Final[dict[RoomId, int]] = {}
         """By room: how many seats, lost ones included."""
-        self.lost: Final[dict[SocketId, RoomHold]] = {}
+        self.lost: Final[dict[tuple[RoomId, SocketId], RoomHold]] = {}
         """Seats whose connection is gone and whose grace has not ended."""
 
 
@@ -47,6 +47,10 @@ class RoomHold:
     share: Share
     room_id: RoomId
     socket_id: SocketId
+
+    def sit(self) -> None:
+        """The seat is taken: what was counted for it while it was lost counts no more."""
+        self.shares.found(self)
 
     def end(self, *, lost: bool) -> None:
         """The seat was given up; or its connection was `lost`, and it counts for the grace."""
@@ -127,19 +131,29 @@ class Shares:
         return self._counted(user, share, room_id, socket_id)
 
     def retake_room(self, user: str, room_id: RoomId, socket_id: SocketId) -> RoomHold | None:
-        """As `take_room`, for a resume: its seat is there, and is never refused for rooms."""
+        """As `take_room`, for a resume: its seat is there, and is never refused for rooms. The
+        lost seat goes on to count, since the room may say no.
+        """
         if not self._rooms_max:
             return None
-        share = self._held(user)
-        hold = self._counted(user, share, room_id, socket_id)
-        before = share.lost.pop(socket_id, None)
+        return self._counted(user, self._held(user), room_id, socket_id)
+
+    def lose_room(self, user: str, room_id: RoomId, socket_id: SocketId) -> None:
+        """Count a seat that was lost before anybody was told of it."""
+        share = self._shares.hold(user) if self._rooms_max else None
+        if share is not None:
+            self.linger(self._counted(user, share, room_id, socket_id))
+
+    def found(self, hold: RoomHold) -> None:
+        """It counts in place of the lost seat of its session there, if any."""
+        before = hold.share.lost.pop((hold.room_id, hold.socket_id), None)
         if before is not None:
             self.free(before)
-        return hold
 
     def linger(self, hold: RoomHold) -> None:
         """Its connection is gone; it counts until the grace ends or a resume takes it over."""
-        hold.share.lost[hold.socket_id] = hold
+        self.found(hold)
+        hold.share.lost[hold.room_id, hold.socket_id] = hold
         self._graces.add(hold)
 
     def free(self, hold: RoomHold) -> None:
@@ -155,9 +169,8 @@ class Shares:
         return RoomHold(self, user, share, room_id, socket_id)
 
     def _expire(self, hold: RoomHold) -> None:
-        if hold.share.lost.get(hold.socket_id) is hold:
-            del hold.share.lost[hold.socket_id]
-            self.free(hold)
+        if hold.share.lost.get((hold.room_id, hold.socket_id)) is hold:
+            self.found(hold)
 
     def _held(self, user: str) -> Share:
         share = self._shares.hold(user)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from actors import messages as m
-from actors.errors import RoomFull
+from actors.errors import ResumeExpired, RoomFull
 from actors.ports import Joined
 from tests.transport.stage import EMPTY, Client, Stage, refused
 from tests.transport.test_session_resume import yes
@@ -21,6 +21,8 @@ CONNECTIONS_MAX, ROOMS_MAX, GRACE_S = 2, 2, 30.0
 PLACES = st.integers(0, 3)
 USERS = st.sampled_from(("ann", "bob"))
 ROOMS = st.sampled_from(("a", "b", "c"))
+ENDS = st.sampled_from(("seated", "refused", "gone", "seated too late"))
+"""Of a resume: the last two are those of a connection that is lost before the answer."""
 
 
 @dataclass(eq=False)
@@ -128,8 +130,8 @@ class Users(RuleBasedStateMachine):
         self.lives[place] = self._born()
         self._settle()
 
-    @rule(place=PLACES)
-    def resume(self, place: int) -> None:
+    @rule(place=PLACES, end=ENDS)
+    def resume(self, place: int, end: str) -> None:
         life = self.lives[place]
         if life.seat is not None or not self.ghosts:
             return
@@ -141,10 +143,24 @@ class Users(RuleBasedStateMachine):
             assert life.client.error() == "rateLimited"
             return
         outlet = self.stage.door(room).take(m.Resume).outlet
-        outlet.answer(yes(outlet))
-        life.token = life.client.heard_one()["resumeToken"]
-        life.user, life.seat = user, ghost.seat
-        self.ghosts.remove(ghost)
+        if end == "seated":
+            outlet.answer(yes(outlet))
+            life.token = life.client.heard_one()["resumeToken"]
+            life.user, life.seat = user, ghost.seat
+            self.ghosts.remove(ghost)
+            return
+        if end == "refused":
+            outlet.answer(refused(ResumeExpired("outdated")))
+            assert life.client.error() == "resumeExpired"
+            life.user = user
+            return
+        life.client.session.lost()
+        self.lives[place] = self._born()
+        if end == "seated too late":
+            outlet.answer(yes(outlet))
+            self.ghosts.remove(ghost)
+            until_s = self.stage.clock.monotonic_s() + GRACE_S
+            self.ghosts.append(Ghost(ghost.seat, until_s, ghost.before))
 
     @rule(seconds=st.sampled_from((1.0, 20.0, GRACE_S + 1)))
     def wait(self, seconds: float) -> None:
