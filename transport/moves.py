@@ -31,7 +31,9 @@ class MoveGate:
         self._clock: Final = clock
         self._outdated_max: Final = outdated_max
         self._outdated = 0
-        """How many moves were replaced since the last one went on, or since the last pause."""
+        """How many moves were replaced, or went nowhere, since one began to wait or since the last
+        pause.
+        """
         self._no_s: float | None = None
         self.late: tuple[float, float] | None = None
 
@@ -59,11 +61,11 @@ class MoveGate:
             self._outdated = 0
             self._wait(link, seat, wait_s)
             return
-        self._outdated += 1
-        if self._outdated >= self._outdated_max:
-            link.hold()
-        if self._outdated == self._outdated_max:
-            link.call_later(min(wait_s, PAUSE_S_MAX), lambda: self._read_on(link))
+        self._slow_down(link, wait_s)
+
+    def pass_over(self, link: Link) -> None:
+        """One over the rate that goes nowhere, a copy or one that is not allowed, costs as much."""
+        self._slow_down(link, self._throttle.wait_ms() / 1000)
 
     def is_no_due(self, now_s: float) -> bool:
         """A move is not allowed: whether its client is to be told again."""
@@ -75,6 +77,13 @@ class MoveGate:
     def forget(self) -> None:
         """The session left the room that the move was for."""
         self.late = None
+
+    def _slow_down(self, link: Link, wait_s: float) -> None:
+        self._outdated += 1
+        if self._outdated >= self._outdated_max:
+            link.hold()
+        if self._outdated == self._outdated_max:
+            link.call_later(min(wait_s, PAUSE_S_MAX), lambda: self._read_on(link))
 
     def _read_on(self, link: Link) -> None:
         self._outdated = 0

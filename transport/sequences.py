@@ -80,6 +80,14 @@ class SequenceMemory:
             raise StaleSequence(f"sequenceId: expected more than {self._newest}")
         return outcome
 
+    def is_copy(self, number: int | None) -> bool:
+        """Its outcome is remembered."""
+        return number is not None and number in (self._outcomes or ())
+
+    def is_stale(self, number: int | None) -> bool:
+        """`recall` would refuse it."""
+        return number is not None and number <= self._newest and not self.is_copy(number)
+
     def settle(self, number: int | None, outcome: Outcome) -> None:
         """Note what became of `number`; the oldest beyond the bound is forgotten.
 

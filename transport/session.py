@@ -159,8 +159,8 @@ class Session(SessionParts):
                     self._moves.pass_on(seat, *position)
                     return
             number = wire.sequence_of(fields)
-            if not allowed and (seat is None or not wire.is_move(fields)):
-                late_s = self._throttle.admit(Kind.MESSAGE, now_s)
+            if not allowed:
+                late_s = self._over_rate(fields, number, now_s)
             known = None if number is None else self._memory.recall(number)
             if known is not None and not isinstance(known, Repeat):
                 self._repeat(known, number)
@@ -181,6 +181,18 @@ class Session(SessionParts):
                 self._dispatch(request, number)
         except Refusal as refusal:
             self._decline(refusal, number, parse_room_id(fields.get("roomId")))
+
+    def _over_rate(self, fields: Fields, number: int | None, now_s: float) -> float:
+        """For so many seconds the message is to be held back. Raises RateLimited, but never for a
+        move of somebody who sits, unless that is refused anyway: many are read more slowly.
+        """
+        seat, link, memory = self.seat, self._link, self._memory
+        is_move = wire.is_move(fields) and not memory.is_stale(number)
+        if seat is None or link is None or not is_move:
+            return self._throttle.admit(Kind.MESSAGE, now_s)
+        if memory.is_copy(number) or not seat.may_move:
+            self._moves.pass_over(link)
+        return 0.0
 
     def _admit(self, request: r.Request) -> float:
         return quota.admit(self._host, self._throttle, self.identity, self.person_of, request)

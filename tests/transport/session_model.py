@@ -152,17 +152,22 @@ class Model:
 
     def _take(self, ask: Ask) -> None:
         allowed = self.messages.take(self.world.now_s)
-        number, is_move = ask.number, ask.kind in {"move", "wrong move"}
+        number, known = ask.number, self.memory.outcomes
+        is_stale = number is not None and number <= self.memory.newest and number not in known
+        is_move = ask.kind in {"move", "wrong move"}
+        is_coalesced = is_move and self.place is not None and not is_stale
+        if is_coalesced and not allowed and number in known:
+            self._slow_down()
         if ask.kind in {"nonsense", "wrong number"}:
             self._refuse("badMessage", None)
         elif ask.kind == "move" and number is None and allowed and self.place is not None:
             self._move(ask.x)
-        elif not allowed and not (is_move and self.place is not None):
+        elif not (allowed or is_coalesced):
             self._refuse("rateLimited", number, retryable=True)
-        elif number is not None and self._is_stale(number):
+        elif is_stale:
             self._refuse("staleSequence", number)
-        elif number is not None and self.memory.outcomes.get(number, REPEAT) != REPEAT:
-            self._repeat(self.memory.outcomes[number], number)
+        elif number is not None and known.get(number, REPEAT) != REPEAT:
+            self._repeat(known[number], number)
         elif ask.kind in {"wrong field", "wrong move"}:
             self._refuse("badMessage", number)
         elif ask.kind == "unknown":
@@ -172,9 +177,6 @@ class Model:
         else:
             self.memory.settle(number, REPEAT)
             self._dispatch(ask, number)
-
-    def _is_stale(self, number: int) -> bool:
-        return number <= self.memory.newest and number not in self.memory.outcomes
 
     def _take_move(self, ask: Ask, allowed: bool) -> None:
         if self.place is None:
@@ -194,10 +196,13 @@ class Model:
             self.outdated = 0
             self.dues.append((self.world.now_s + wait_s, place))
             return
+        self._slow_down()
+
+    def _slow_down(self) -> None:
         self.outdated += 1
         self.held = self.held or self.outdated >= WAITING_MAX
         if self.outdated == WAITING_MAX:
-            self.dues.append((self.world.now_s + min(wait_s, PAUSE_S_MAX), None))
+            self.dues.append((self.world.now_s + min(self.messages.wait_s(), PAUSE_S_MAX), None))
 
     def _move(self, x: int) -> None:
         waiting, self.late = self.late is not None, None
@@ -227,14 +232,8 @@ class Model:
                 self.dues.append((at_s + self.messages.wait_s(), place))
 
     def _dispatch(self, ask: Ask, number: int | None) -> None:
-        if ask.kind in LIMITED:
-            if self.joins is None:
-                limits = self.world.limits
-                per_s, burst = limits["joins_per_s"], limits["joins_burst"]
-                self.joins = Bucket(per_s, burst, self.world.now_s)
-            if not self.joins.take(self.world.now_s):
-                self._refuse("rateLimited", number, retryable=True)
-                return
+        if ask.kind in LIMITED and not self._is_in_time(number):
+            return
         match ask.kind:
             case "ping":
                 self._say("pong", number, t=ask.x)
@@ -275,6 +274,14 @@ class Model:
             return
         self.pending = place, number
         self.posted.append(Posted(kind, place, at_door, detail))
+
+    def _is_in_time(self, number: int | None) -> bool:
+        limits, now_s = self.world.limits, self.world.now_s
+        self.joins = self.joins or Bucket(limits["joins_per_s"], limits["joins_burst"], now_s)
+        in_time = self.joins.take(now_s)
+        if not in_time:
+            self._refuse("rateLimited", number, retryable=True)
+        return in_time
 
     def _repeat(self, known: Any, number: int) -> None:
         """A copy: answered, without an effect."""
