@@ -10,6 +10,7 @@ arrives meanwhile waits in order. Nothing that a client sends raises past `recei
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from actors import messages as m
@@ -163,7 +164,11 @@ class Session(SessionParts):
                 late_s = self._over_rate(fields, number, now_s)
             known = None if number is None else self._memory.recall(number)
             if known is not None and not isinstance(known, Repeat):
-                self._repeat(known, number)
+                late_s = max(late_s, self._admit_copy(known, now_s))
+                if late_s:
+                    self._hold_back(fields, number, late_s, lambda: self._repeat(known, number))
+                else:
+                    self._repeat(known, number)
                 return
             request = wire.parse(fields, len(raw))
             if isinstance(request, r.MoveTo):
@@ -176,7 +181,7 @@ class Session(SessionParts):
                 self._host.log.debug("request_timed", **self._named(), clientTime=at)
             late_s = max(late_s, self._admit(request))
             if late_s:
-                self._hold_back(request, number, late_s)
+                self._hold_back(fields, number, late_s, lambda: self._dispatch(request, number))
             else:
                 self._dispatch(request, number)
         except Refusal as refusal:
@@ -197,7 +202,16 @@ class Session(SessionParts):
     def _admit(self, request: r.Request) -> float:
         return quota.admit(self._host, self._throttle, self.identity, self.person_of, request)
 
-    def _hold_back(self, request: r.Request, number: int | None, late_s: float) -> None:
+    def _admit_copy(self, known: Outcome, now_s: float) -> float:
+        """A copy that gets the whole state is limited as all that do."""
+        seat = self.seat
+        if isinstance(known, Seated) and seat is not None and seat.room_id == known.room_id:
+            return self._throttle.admit(Kind.JOIN, now_s)
+        return 0.0
+
+    def _hold_back(
+        self, fields: Fields, number: int | None, late_s: float, act: Callable[[], object]
+    ) -> None:
         """It came too early: it is under way, and what comes after it waits, until its time."""
         self._pending = held = asking.Pending(None, number)
 
@@ -206,9 +220,9 @@ class Session(SessionParts):
                 return
             self._pending = None
             try:
-                self._dispatch(request, number)
+                act()
             except Refusal as refusal:
-                self._decline(refusal, number, getattr(request, "room_id", None))
+                self._decline(refusal, number, parse_room_id(fields.get("roomId")))
             self._continue()
 
         if self._link is not None:

@@ -293,7 +293,8 @@ class Model:
             return
         room, version = rest
         if what == "seated" and self.place is not None and self.place.room == room:
-            self._post("Join", self.place, number)
+            if self._is_in_time(number):
+                self._post("Join", self.place, number)
         elif what == "left" and self.place is None:
             self._say("roomGameSpaceLeft", number, roomId=room)
         else:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.ports import Done
-from tests.transport.stage import Client, Stage
+from actors.ports import Done, Eviction, Joined
+from tests.transport.stage import EMPTY, Client, Object, Stage
 
 
 def limited(**settings: Any) -> Client:
@@ -120,6 +120,41 @@ def test_a_join_that_was_too_hasty_may_be_sent_again() -> None:
     assert client.error() == "rateLimited"
     stage.clock.advance(1)
     assert client.join("attic", sequenceId=5)["replyTo"] == 5
+
+
+@pytest.mark.rule("E2.4", "C3.2")
+def test_copies_of_a_join_are_limited_as_joins_and_change_nothing_of_it() -> None:
+    """Each gets the whole state and a new token; the first one's effect is remembered."""
+    stage = Stage(joins_per_s=1, joins_burst=3)
+    client = stage.client()
+    request: Object = {"roomId": "lobby", "sequenceId": 5}
+    client.join("lobby", sequenceId=5)
+    for serial in (2, 3):
+        client.send("joinRoomGameSpace", **request)
+        stage.room("lobby").take(m.Join).outlet.answer(Joined(EMPTY, 1, serial, fresh=False))
+        assert client.heard_one()["replyTo"] == 5
+    assert client.ask("joinRoomGameSpace", **request)["code"] == "rateLimited"
+    client.link.run_deferred()
+    assert stage.room("lobby").messages == []
+    stage.clock.advance(1)
+    client.send("joinRoomGameSpace", **request)
+    assert stage.room("lobby").take(m.Join).outlet is client.seat
+
+
+@pytest.mark.rule("E2.4", "C3.2", "T6.9")
+def test_a_copy_of_a_join_is_held_back_as_a_join_and_what_follows_waits() -> None:
+    """Who left meanwhile is not seated by it."""
+    stage = Stage(joins_per_s=2, joins_burst=2, slow_down_ms=500)
+    client = stage.seated("attic")
+    client.join("lobby", sequenceId=5)
+    client.send("joinRoomGameSpace", roomId="lobby", sequenceId=5)
+    client.send("ping", t=1)
+    assert (client.heard(), stage.room("lobby").messages) == ([], [])
+    client.seat.evict(Eviction.CLOSED, "gone")
+    client.heard()
+    stage.clock.advance(0.5)
+    assert [each["type"] for each in client.heard()] == ["ok", "pong"]
+    assert stage.room("lobby").messages == stage.door("lobby").messages == []
 
 
 # -- moves
