@@ -21,8 +21,8 @@ from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.faults import described, explained
 from actors.ids import RoomId
-from actors.moderation import permitted
 from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
+from actors.questions import look_up
 from actors.records import Record, vacant
 from actors.recovery import RoomFailed, Wreckage, answer_poison
 from actors.reporting import report_failure
@@ -93,7 +93,7 @@ class RegistryActor(LoopActor):
     def _enter(self, message: m.Entry) -> None:
         record = self._directory.rooms.get(message.room_id)
         if isinstance(message, m.Check) and (record is None or record.phase is Phase.LOADING):
-            self._look_up(message)
+            look_up(message, self._ports)
         elif record is None:
             assert not isinstance(message, m.Check)
             self._open_for(message)
@@ -101,16 +101,6 @@ class RegistryActor(LoopActor):
             self._hand_over(record, message)
         else:
             self._park(record, message)
-
-    def _look_up(self, message: m.Check) -> None:
-        """Answer from what is kept: no room is opened for a question."""
-
-        def answer(found: Found) -> None:
-            message.outlet.answer(permitted(message, found, self._ports.clock.now_ms()))
-
-        found = self._ports.ledger.find(message.room_id, answer)
-        if found is not None:
-            answer(found)
 
     def _park(self, record: RoomRecord, message: m.Entry) -> None:
         self._directory.park(record, message, self._ports.settings.parked_joins_max)

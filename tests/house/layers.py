@@ -82,6 +82,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.moderation",
         "actors.motion",
         "actors.publication",
+        "actors.questions",
         "actors.reconciling",
         "actors.recorder",
         "actors.recovery",
