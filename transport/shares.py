@@ -108,6 +108,14 @@ class Shares:
         share.connections += 1
         return share
 
+    def stay(self, share: Share | None) -> None:
+        """One that came in place of another is to be one like any. Raises RateLimited where that
+        has not gone.
+        """
+        most = self._connections_max
+        if share is not None and most and share.connections > most:
+            raise _too_many("connections of this user")
+
     def leave(self, user: str, share: Share) -> None:
         """Once for each `enter` that answered a share."""
         share.connections -= 1

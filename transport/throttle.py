@@ -26,8 +26,8 @@ class Throttle:
     """Of one connection. What is rarely used is made when it is."""
 
     __slots__ = (
-        "_messages", "_others", "_settings", "_share", "_shares", "_slowed", "_user", "_violations",
-        "take",
+        "_in_place_of_one", "_messages", "_others", "_settings", "_share", "_shares", "_slowed",
+        "_user", "_violations", "take",
     )  # fmt: skip
 
     def __init__(self, settings: Settings, now_s: float) -> None:
@@ -37,6 +37,8 @@ class Throttle:
         self.take: Callable[[float], bool] = self._messages.take
         """A token for one frame of any kind; False when there is none. Takes monotonic seconds."""
         self._user: str | None = None
+        self._in_place_of_one = False
+        """It came in place of another connection, which may be there still."""
         self._share: Share | None = None
         self._shares: Shares | None = None
         self._slowed: ViolationWindow | None = None
@@ -51,9 +53,13 @@ class Throttle:
         Raises RateLimited where `user` may have no more connections; it then counts as before.
         """
         if user == self._user:
+            if self._in_place_of_one and not in_place_of_one:
+                shares.stay(self._share)
+                self._in_place_of_one = False
             return
         share = shares.enter(user, in_place_of_one=in_place_of_one)
         self.speak_for_nobody()
+        self._in_place_of_one = in_place_of_one
         self._user, self._share, self._shares = user, share, shares
         limited = share is not None and Kind.MESSAGE in share.buckets
         self.take = self._take_both if limited else self._messages.take

@@ -8,6 +8,25 @@ from tests.transport.stage import Stage, refused
 from tests.transport.test_session_resume import ask, yes
 
 
+@pytest.mark.rule("T6.7")
+def test_who_came_in_place_of_a_connection_and_is_refused_joins_once_that_has_gone() -> None:
+    """The resume would have ended the other one; a join does not."""
+    stage = Stage(user_connections_max=1)
+    before = stage.client("AAAA")
+    token = before.join("lobby", userId="ann")["resumeToken"]
+    client = stage.client("BBBB")
+    ask(client, token)
+    outlet = stage.door("lobby").take(m.Resume).outlet
+    outlet.answer(refused(ResumeExpired("outdated")))
+    assert client.error() == "resumeExpired"
+    client.send("joinRoomGameSpace", roomId="two", userId="ann")
+    assert client.error() == "rateLimited"
+    before.send("joinRoomGameSpace", roomId="two", userId="ann")
+    stage.door("two").take(m.Join)
+    before.session.lost()
+    client.join("two", userId="ann")
+
+
 @pytest.mark.rule("T6.8")
 @pytest.mark.parametrize("end", ["refused", "gone", "too much to do"])
 def test_a_resume_that_seats_nobody_leaves_the_lost_player_counted(end: str) -> None:
