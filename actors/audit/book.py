@@ -203,21 +203,34 @@ class AuditBook:
         they go is an entry before they do.
         """
         days = self._bounds.retention_days
-        oldest_ms = now_ms - days * DAY_MS
-        going = [
-            number
-            for (number, _), (_, until_ms) in zip(self._began, self._began[1:], strict=False)
-            if days and until_ms < oldest_ms
-        ]
-        if not going:
+        count = _outlived(self._began, now_ms - days * DAY_MS, now_ms) if days else 0
+        if not count:
             return
-        kept_day = self._began[len(going)][1] // DAY_MS
-        details = {"throughFile": going[-1], "files": len(going)}
+        through = self._began[count - 1][0]
+        # Those of a death as they began are among them, too.
+        going = [number for number in numbers_of(self._folder) if number <= through]
+        kept_day = min(began_ms for _, began_ms in self._began[count:]) // DAY_MS
+        details = {"throughFile": through, "files": len(going)}
         self._people.forget_before(kept_day)
         self._add([Entry(now_ms, FILES_REMOVED, details=details)])
         for number in going:
             self._folder.remove(file_name(number))
-        del self._began[: len(going)]
+        del self._began[:count]
+
+
+def _outlived(began: Sequence[tuple[int, int]], oldest_ms: int, now_ms: int) -> int:
+    """Of so many of the files, from the first on, all records are from before `oldest_ms`.
+
+    A file has records until the next one began. Where that seems to be before its own beginning, or
+    is still to come, the clock was wrong; the next one that tells a time in between is believed.
+    """
+    for count, (_, began_ms) in enumerate(began):
+        since_ms = began_ms if began_ms <= now_ms else 0
+        later = (at_ms for _, at_ms in began[count + 1 :] if since_ms <= at_ms <= now_ms)
+        until_ms = next(later, now_ms)
+        if until_ms >= oldest_ms:
+            return count
+    return 0
 
 
 # -- what is there

@@ -81,7 +81,7 @@ class Office:
         self.folder: Final = MemoryFolder()
         self.chance: Final = random.Random(7)
         self.people: Final = SqlitePeople(":memory:", KEYS.people, self.chance.randbytes)
-        self.bounds: Final = Bounds(file_bytes_max, retention_days)
+        self.bounds = Bounds(file_bytes_max, retention_days)
         self.now_ms = NOW_MS
 
     def book(self) -> AuditBook:

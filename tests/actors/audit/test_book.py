@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from actors.audit.book import DAY_MS, HEAD_NAME, AuditFault
+from actors.audit.book import DAY_MS, HEAD_NAME, AuditFault, Bounds
 from actors.audit.chain import FILE_BEGAN, FILES_REMOVED, ORIGIN, file_name
 from actors.audit.port import Gap
 from tests.actors.audit.stage import FIRST, NOW_MS, Office
@@ -276,6 +276,42 @@ def test_a_death_between_the_entry_and_the_removal_is_no_breach() -> None:
     office.folder.files[FIRST] = files[FIRST]
     office.folder.files[SECOND] = office.folder.files.get(SECOND, b"")
     office.write(book, "d")
+
+
+@pytest.mark.rule("T4.8")
+@pytest.mark.parametrize("wrong_ms", [5 * DAY_MS, NOW_MS + 9000 * DAY_MS])
+def test_a_clock_that_was_wrong_for_a_while_removes_nothing_from_the_midst(wrong_ms: int) -> None:
+    """Neither a file nor a person's key that is still needed; later all of them go in order."""
+    office = Office(retention_days=10_000)
+    office.life("a")
+    office.now_ms += DAY_MS
+    office.life("b")
+    office.now_ms = wrong_ms
+    office.life("wrong")
+    office.now_ms = NOW_MS + 2 * DAY_MS
+    office.bounds = Bounds(1 << 20, 30)
+    office.life("c")
+    assert office.events() == ["a", "b", "wrong", "c"]
+    assert all("displayName" in entry for entry in office.shown())
+    for days in range(25, 80, 5):
+        office.now_ms = NOW_MS + days * DAY_MS
+        office.life(f"day{days}")
+        assert office.breaches() == []
+    assert not {"a", "b", "wrong", "c"} & set(office.events())
+
+
+@pytest.mark.rule("T4.4", "T4.8")
+@pytest.mark.parametrize("size", [0, 40])
+def test_a_file_torn_as_it_began_goes_with_those_around_it(size: int) -> None:
+    """What is left verifies."""
+    office = Office(retention_days=3)
+    office.life("a")
+    office.folder.files[SECOND] = office.lines()[0][:size]
+    for day in range(12):
+        office.now_ms = NOW_MS + day * DAY_MS
+        office.life(f"day{day}")
+        assert office.breaches() == []
+    assert not {FIRST, SECOND, THIRD} & set(office.folder.files)
 
 
 @pytest.mark.rule("T4.8")
