@@ -256,10 +256,16 @@ class Sealing:
 
 def _wipe(connection: sqlite3.Connection) -> None:
     """Leave nothing in the file and its journal (`-wal`) of what was deleted before it was sealed.
-    Takes as long as the file is large, once.
+    Takes as long as the file is large, once. Raises sqlite3.OperationalError where somebody who
+    reads the file needs it as it was.
     """
     connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    (is_held, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_held:
+        raise sqlite3.OperationalError(
+            "it is sealed, but another process reads it, and what was in the clear cannot be wiped"
+            " from it: the next start does that"
+        )
 
 
 def _rename_recalled(connection: sqlite3.Connection, rows: Rows) -> None:

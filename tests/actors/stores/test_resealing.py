@@ -326,33 +326,6 @@ def test_a_step_that_does_not_go_through_is_done_again(
     run.store.close()
 
 
-@pytest.mark.rule("T3.5")
-def test_a_wipe_that_does_not_go_through_is_done_by_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until then the store does not say that it is sealed."""
-    live = tmp_path / "live"
-    model = lived(live, None)
-
-    def fails(connection: sqlite3.Connection) -> None:
-        raise sqlite3.OperationalError("planted")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(resealing, "_wipe", fails)
-        store = SqliteStore(live, flush=False, seal=ONE)
-        store.open(NOW_MS)
-        with pytest.raises(StoreFault, match="planted"):
-            list(steps(store))
-        assert not store.tidy(), "it is not tried with every write"
-        assert not store.sealing.is_whole
-        store.close()
-    run = Run(lambda: tiny(live, ONE))
-    run.tidy()
-    assert run.rooms(ROOMS) == model.rooms
-    assert found_in(live) == set()
-    run.store.close()
-
-
 @pytest.mark.rule("T3.11")
 def test_a_key_that_has_sealed_half_of_what_it_may_is_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
