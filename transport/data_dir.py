@@ -7,13 +7,13 @@ The lock is on the file `lock` (flock(2)), which goes with the process however t
 import fcntl
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from actors.keys import KEY_BYTES, KeyRing, KeysInvalid, parse
-from transport.secret_file import replace_secret
+from transport.secret_file import changing, replace_secret
 
 KEYS_NAME: Final = "keys"
 LOCK_NAME: Final = "lock"
@@ -103,6 +103,15 @@ class DataDir:
         except OSError as error:
             raise self._unusable(error) from None
 
+    @contextmanager
+    def changing_keys(self) -> Iterator[None]:
+        """To be held from `keys` to `keep_keys` by whoever rotates. Raises DataDirUnusable."""
+        try:
+            with changing(self.path / KEYS_NAME):
+                yield
+        except OSError as error:
+            raise self._unusable(error) from None
+
     def new_key(self) -> bytes:
         """A key that nobody else has."""
         return self.random_bytes(KEY_BYTES)
@@ -124,8 +133,9 @@ def rotate_signing_key(data: DataDir, *, revoke: bool) -> tuple[bool, str]:
     it was done, and one line that says what was, or why not.
     """
     try:
-        ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
-        data.keep_keys(ring)
+        with data.changing_keys():
+            ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
+            data.keep_keys(ring)
     except DataDirUnusable as unusable:
         return False, str(unusable)
     server = data.server()

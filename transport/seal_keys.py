@@ -4,13 +4,14 @@ Owns where they are, what is said of a file that others can read, and that the f
 one step. Knows no store. Keys are never shown: messages have their ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from actors.sealing import Seal, SealKeysInvalid, keys_text, parse_keys
 from actors.setting_sources import SEAL_KEY_ENV
-from transport.secret_file import is_exposed, replace_secret
+from transport.secret_file import changing, is_exposed, replace_secret
 
 BYTES_MAX: Final = 65_536
 """A larger file is none of seal keys."""
@@ -57,15 +58,25 @@ class SealKeys:
         keys = self.read()
         return Seal(keys, self._random_bytes) if keys else None
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """To be held from `read` to `replace`: of two rotations at a time one would drop the key
+        of the other, with which a server seals by then. Raises SealKeysUnusable.
+        """
+        assert self.path is not None
+        try:
+            with changing(self.path):
+                yield
+        except OSError as error:
+            raise self._unwritable(error) from None
+
     def replace(self, keys: tuple[bytes, ...]) -> None:
         """Have the file hold `keys`. Raises SealKeysUnusable, and the file is then as it was."""
         assert self.path is not None
         try:
             replace_secret(self.path, keys_text(keys))
         except OSError as error:
-            raise SealKeysUnusable(
-                f"seal_key_file {self.path} cannot be written: {error.strerror or error}"
-            ) from None
+            raise self._unwritable(error) from None
 
     def worries(self, data_dir: Path) -> list[str]:
         """What the operator should know of the file, in sentences."""
@@ -80,6 +91,10 @@ class SealKeys:
         except OSError as error:
             said.append(f"{self.path} cannot be looked at: {error.strerror or error}")
         return said
+
+    def _unwritable(self, error: OSError) -> SealKeysUnusable:
+        why = error.strerror or error
+        return SealKeysUnusable(f"seal_key_file {self.path} cannot be written: {why}")
 
     @staticmethod
     def _parsed(data: bytes, where: str) -> tuple[bytes, ...]:

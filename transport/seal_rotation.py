@@ -45,8 +45,9 @@ def rotate_seal_key(
         if keys.path is None:
             given = f": {SEAL_KEY_ENV} is changed where it is set" if seal_key else ""
             raise _Refused(f"seal_key_file is needed{given}")
-        after, done = _next(keys, data, turn, random_bytes)
-        keys.replace(after)
+        with keys.changing():
+            after, done = _next(keys, data, turn, random_bytes)
+            keys.replace(after)
     except (_Refused, SealKeysUnusable, DataDirUnusable, StoreFault) as error:
         return False, str(error)
     server = data.server()

@@ -1,11 +1,32 @@
 """Files with secrets: replaced in one step, readable for their owner alone.
 
-Owns how such a file is written, so that a crash leaves the one before or the next, whole. Knows not
-what is in it.
+Owns how such a file is written, so that a crash leaves the one before or the next, whole, and two
+who change it do not undo each other. Knows not what is in it.
 """
 
+import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """From reading the file to replacing it: nobody else is in between, whoever asks here, too.
+
+    Raises OSError, where somebody else is at it as well.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)  # the file itself is another one then
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, "another command is changing it") from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def replace_secret(path: Path, text: str) -> None:

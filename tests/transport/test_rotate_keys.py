@@ -87,3 +87,18 @@ def test_a_folder_without_keys_is_named_and_nothing_is_made(
     assert cli.main(["rotate-keys", "--data-dir", str(tmp_path / "typo")]) == 1
     assert "typo" in capsys.readouterr().err
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.rule("P4.8")
+def test_of_two_rotations_at_a_time_one_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else what the other's key has signed by then would be void."""
+    data = DataDir(folder, os.urandom)
+    before = ring_of(folder)
+    with data.changing_keys():
+        assert cli.main(["rotate-keys", "--data-dir", str(folder)]) == 1
+    assert "another command is changing it" in capsys.readouterr().err
+    assert ring_of(folder) == before
+    assert cli.main(["rotate-keys", "--data-dir", str(folder)]) == 0
+    capsys.readouterr()

@@ -9,12 +9,14 @@ import pytest
 from actors.recordings import reseal, write
 from actors.sealing import KEYS_MAX, Seal, key_id, parse_keys
 from actors.setting_sources import SEAL_KEY_ENV, load
+from actors.settings import Settings
 from actors.stores.sqlite import SqliteStore
 from tests.actors.stores.places import NOW_MS, key, seal_of
 from tests.actors.test_recordings import recording
 from transport import cli
 from transport.data_dir import DataDir
 from transport.seal_keys import BYTES_MAX, SealKeys, SealKeysUnusable
+from transport.seal_rotation import Turn, rotate_seal_key
 from transport.secret_file import replace_secret
 
 
@@ -241,6 +243,27 @@ def test_the_command_says_what_it_needs(
     assert cli.main(["rotate-key", "--seal-key-file", str(desk.file)]) == 1
     assert "holds no seal keys" in capsys.readouterr().err
     assert desk.file.read_text() == "a shopping list"
+
+
+@pytest.mark.rule("T3.5")
+def test_of_two_rotations_at_a_time_one_is_refused(desk: Desk) -> None:
+    """Else it would drop the key of the other, with which a server may have sealed by then."""
+    desk.rotate("--init")
+    (first,) = desk.keys()
+    others: list[tuple[int, str]] = []
+    settings = Settings(seal_key_file=str(desk.file), data_dir=str(desk.data))
+
+    def key_in_time(size: int) -> bytes:
+        others.append(desk.rotate())
+        return os.urandom(size)
+
+    assert rotate_seal_key(settings, "", Turn.ADD, key_in_time)[0]
+    ((code, said),) = others
+    assert code == 1
+    assert f"{desk.file} cannot be written: another command is changing it" in said
+    assert desk.keys()[1:] == (first,)
+    assert desk.rotate()[0] == 0
+    assert len(desk.keys()) == 3
 
 
 @pytest.mark.rule("T3.5")
