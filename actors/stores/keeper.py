@@ -40,6 +40,8 @@ class _Tidy:
     """Tidy until there is nothing to do, or something else is; `deliver` a fault that ended it."""
 
     deliver: Callable[[StoreFault], object]
+    is_next: bool = False
+    """It is the rest of what one before has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class _StoreActor(pykka.ThreadingActor):
         self._store = store
         self._loop = loop
         self._is_closed = False
+        self._is_tidying = False
+        """More of it waits behind the messages that there are: one is enough, whoever asked. Else
+        each write would add one for those after it to wait for, as long as there is much to do.
+        """
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -76,11 +82,14 @@ class _StoreActor(pykka.ThreadingActor):
         return None
 
     def _tidy(self, message: _Tidy) -> None:
-        if self._is_closed:
+        if message.is_next:
+            self._is_tidying = False
+        if self._is_closed or self._is_tidying:
             return
         outcome = _outcome_of(self._store.tidy)
         if outcome is True:
-            self.actor_ref.tell(message)  # behind whatever waits by now
+            self._is_tidying = True
+            self.actor_ref.tell(_Tidy(message.deliver, is_next=True))  # behind whatever waits
         elif isinstance(outcome, StoreFault):
             self._answer(message.deliver, outcome)
 

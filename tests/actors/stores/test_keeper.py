@@ -174,6 +174,23 @@ async def test_tidying_goes_on_between_messages_and_starves_none() -> None:
     assert await thread_ended(store)
 
 
+async def test_writes_while_there_is_a_lot_to_tidy_add_nothing_to_wait_for() -> None:
+    """One slice at a time is under way, however many of them have asked for it."""
+    gate = threading.Event()
+    store = FaultyStore(Untidy(10**9), stalls={("tidy", 1): gate})
+    keeper, answers = Keeper(store), Answers()
+    await keeper.open(NOW_MS)
+    for mark in range(1, 6):
+        keeper.write(Batch(mark, [whole(ROOM, "A")]), answers.to("write"), never)
+    closing = asyncio.create_task(keeper.close())
+    await asyncio.sleep(0)
+    gate.set()
+    await closing
+    assert store.calls == ["open", "write", "tidy", *["write"] * 4, "close"]
+    assert len(answers.all) == 5
+    assert await thread_ended(store)
+
+
 async def test_after_a_write_all_is_tidied_without_being_asked_again() -> None:
     """Slice after slice until there is nothing left."""
     done = threading.Event()
