@@ -90,8 +90,17 @@ class FolderRecordings:
     def reseal(self) -> None:
         """Have those that there are sealed with the newest key, one after the other."""
         seal = self._seal()
-        if seal is not None and self._folder.is_dir():
-            self._reseal(seal, iter(sorted(self._folder.iterdir())))
+        if seal is None or self._is_closed or not self._folder.is_dir():
+            return
+        paths: list[Path] = []  # looked for behind those that still wait with the seal before
+
+        def done(outcome: object) -> None:
+            if outcome is not None:
+                path = str(self._folder)
+                self._log.error("recording_not_sealed", path=path, error=str(outcome))
+            self._reseal(seal, iter(paths))
+
+        self._do(lambda: paths.extend(without_drafts(self._folder)), done)
 
     def ask(self, work: Callable[[], object], deliver: Callable[[object], object]) -> None:
         """Do `work` with the folder, behind what waits, and `deliver` what it returned, or a text
@@ -254,15 +263,26 @@ def prune(folder: Path, files_max: int, newest: str) -> None:
     """Remove the oldest beyond `files_max`, but never `newest`: first those that clients caused,
     so that nobody can push out what is known of a crash. Other files are left alone.
     """
-    names = sorted(entry.name for entry in folder.iterdir())
-    for name in names:
-        if name.startswith(".") and name.endswith((CLEAR_END + DRAFT, SEALED_END + DRAFT)):
-            (folder / name).unlink()
+    names = [path.name for path in without_drafts(folder)]
     ours = [found for name in names if (found := NAME.fullmatch(name))]
     going = [found for found in ours if found[0] != newest]
     going.sort(key=lambda found: found[1] != RecordingReason.STATE_INVALID.value)
     for found in going[: max(0, len(ours) - files_max)]:
         (folder / found[0]).unlink()
+
+
+def without_drafts(folder: Path) -> list[Path]:
+    """What is there, in order, but for what a death left half-way, which is removed: it says in the
+    clear, perhaps, what is to be sealed, and is in the way of the next one of its name.
+    """
+    paths = []
+    for path in sorted(folder.iterdir()):
+        name = path.name
+        if name.startswith(".") and name.endswith((CLEAR_END + DRAFT, SEALED_END + DRAFT)):
+            path.unlink()
+        else:
+            paths.append(path)
+    return paths
 
 
 def reseal(path: Path, seal: Seal) -> Path | None:

@@ -1,5 +1,6 @@
 """Sealed recordings: what the files say, who can read them, and their way to another key."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -95,6 +96,11 @@ def files(folder: Path) -> set[Path]:
     return {path for path in folder.iterdir() if not path.name.startswith(".")}
 
 
+def everything_in(folder: Path) -> bytes:
+    """Every name and byte, drafts included."""
+    return b"".join(bytes(path) + path.read_bytes() for path in folder.iterdir())
+
+
 def sealed_with(folder: Path, used: str) -> int:
     """So many files are sealed with that key."""
     return sum(path.exists() and key_used(path) == used for path in files(folder))
@@ -125,6 +131,28 @@ async def test_recordings_are_sealed_anew_and_those_in_the_clear_as_well(tmp_pat
     rooms = Counter(document(path, TWO)["roomId"] for path in sealed)
     assert rooms == {"room0": 1, "room1": 2, "room2": 1, "late": 1}
     assert keys_used(tmp_path) == {FIRST, SECOND}, "the broken one"
+
+
+@pytest.mark.rule("T3.1", "T3.5", "T3.6", "T3.10")
+async def test_nothing_that_a_death_left_half_way_or_that_still_waits_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    """Drafts in the clear, drafts of what is to be sealed, and one that waits as keys change."""
+    clear = write(tmp_path, recording(CANARY), 10)
+    (tmp_path / f".{clear.name}.new").write_bytes(clear.read_bytes()[:-1])
+    half = write(tmp_path, recording(CANARY), 10, BOTH)
+    half.rename(tmp_path / f".{half.name}.new")
+    desk = Desk(tmp_path, ONE)
+    desk.port.keep(recording("late", made_ms=NOW_MS + 1))
+    desk.seal = BOTH
+    desk.port.reseal()
+    async with asyncio.timeout(PATIENCE_S):
+        while sealed_with(tmp_path, SECOND) < 2:
+            await settle()
+    assert await desk.port.close(PATIENCE_S)
+    assert CANARY.encode() not in everything_in(tmp_path)
+    assert keys_used(tmp_path) == {SECOND}
+    assert not desk.log.of("recording_not_sealed")
 
 
 @pytest.mark.rule("T3.10")
