@@ -29,6 +29,10 @@ class PeopleUnusable(OSError):
     """The table cannot be read or written; the message names its file and says why."""
 
 
+class PersonUnreadable(PeopleUnusable):
+    """The key of one person is not what was written there; those of others are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """What entries call a person, and the key for what they tell of it."""
@@ -104,7 +108,11 @@ class SqlitePeople:
         if found is not None and found[1] >= day:
             return found[0]
         tag = tag_of(self._tag_key, user_id)
-        person = self._find("tag = ?", tag)
+        try:
+            person = self._find("tag = ?", tag)
+        except PersonUnreadable:  # nobody else's entries wait for that; it has another one from now
+            self._do("UPDATE people SET tag = ? WHERE tag = ?", self._random_bytes(len(tag)), tag)
+            person = None
         if person is None:
             ref = self._random_bytes(REF_BYTES).hex()
             person = Person(ref, self._random_bytes(KEY_BYTES))
@@ -185,7 +193,7 @@ class SqlitePeople:
         try:
             return Person(row[0], self._seal.unseal(_place(row[0]), row[1]))
         except SealBroken as error:
-            raise PeopleUnusable(f"{self._path}: the key of {row[0]}: {error}") from None
+            raise PersonUnreadable(f"{self._path}: the key of {row[0]}: {error}") from None
 
     def _do(self, statement: str, *values: object) -> int:
         try:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from actors.audit.book import head_of, numbers_of
 from actors.audit.chain import Keys, Link, file_name
 from actors.audit.folder import Folder
-from actors.audit.people import People
+from actors.audit.people import People, PersonUnreadable
 from actors.audit.records import Rooms, personal_of
 from actors.audit.verify import Report, Verifier
 
@@ -38,7 +38,7 @@ def entries(folder: Folder, keys: Keys) -> Iterator[dict[str, Any]]:
 
 def opened(entry: dict[str, Any], people: People) -> dict[str, Any]:
     """The entry with what it tells of persons, as far as their keys are there; `erased` where one
-    is not. Raises PeopleUnusable.
+    is not, `unreadable` where it is another. Raises PeopleUnusable.
     """
     shown: dict[str, Any] = {name: entry[name] for name in _CLEAR if name in entry}
     if "person" in entry:
@@ -54,12 +54,10 @@ def opened(entry: dict[str, Any], people: People) -> dict[str, Any]:
 
 
 def _personal(entry: dict[str, Any], people: People) -> dict[str, Any]:
-    person = people.by_ref(entry["person"])
-    if person is None:
-        return {"erased": True}
     try:
-        return personal_of(entry["personal"], person)
-    except ValueError:
+        person = people.by_ref(entry["person"])
+        return {"erased": True} if person is None else personal_of(entry["personal"], person)
+    except (PersonUnreadable, ValueError):
         return {"unreadable": True}
 
 

@@ -154,6 +154,26 @@ def test_an_entry_names_nobody_to_whom_has_no_key() -> None:
     assert ban["details"] == {"epoch": 9, "version": 3}
 
 
+@pytest.mark.rule("T4.6", "T4.10")
+def test_a_key_with_a_bit_turned_is_that_of_one_person() -> None:
+    """What was told of it is unreadable; entries go on, that person's with another key."""
+    office = Office()
+    book = office.life("a")
+    book.write([Entry(office.now_ms, "b", person="bob")], office.now_ms)
+    ann = office.people.of("ann", 1)
+    broken = bytearray(sealed_in(office.people, ann.ref))
+    broken[-1] ^= 1
+    office.people._rows.execute("UPDATE people SET key = ? WHERE ref = ?", (bytes(broken), ann.ref))
+    office.people._cache.clear()
+    assert office.shown()[0]["unreadable"] is True
+    office.write(office.life(), "c", "d")
+    shown = office.shown()
+    assert [entry.get("userId") for entry in shown] == [None, "bob", "ann", "ann"]
+    assert shown[0]["unreadable"] is True
+    assert shown[0]["person"] == ann.ref != shown[2]["person"]
+    assert office.breaches() == []
+
+
 @pytest.mark.rule("T4.6")
 def test_a_person_that_is_forgotten_is_unreadable_and_the_chain_is_whole() -> None:
     """The others stay; that it was forgotten is an entry, under a name that leads nowhere."""
