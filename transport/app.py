@@ -53,7 +53,7 @@ from transport.seal_keys import SealKeys, SealKeysUnusable
 from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
 from transport.server_audit import close_audit, open_audit
-from transport.server_auth import token_keys_of, verifier_of
+from transport.server_auth import note_changes, token_keys_of, verifier_of
 from transport.server_privacy import ServerPrivacy, Stored
 from transport.server_seal import ServerSeal
 from transport.session import Session
@@ -261,6 +261,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
             )
             privacy.begin()
             reloads.append(privacy.look)
+        note_changes(token_keys, app.audit_log)
         log.users.use_key(app.keys.pseudonym)
         app.metrics.watch_log(lambda: log.dropped_total)
         app.metrics.watch_process(lambda: len(asyncio.all_tasks(loop)), sys.getallocatedblocks)
@@ -332,7 +333,7 @@ async def _storing(
         verify=verify,
         audit=audit,
     )
-    seal.begin(store, keeper, app.recordings)
+    seal.begin(store, keeper, app.recordings, app.audit_log)
     app.metrics.watch_seal(
         lambda: store.sealing.is_whole,
         lambda: store.sealing.rows_left,

@@ -32,6 +32,8 @@ class KeyFile(Generic[K]):
         self._parse: Final = parse
         self._log: Final = log
         self._is_secret: Final = is_secret
+        self.changed: Callable[[], object] = lambda: None
+        """Called when other keys hold, or the same ones were read anew."""
         self._seen = self._look()
         try:
             self._keys = parse(self._read())
@@ -56,6 +58,7 @@ class KeyFile(Generic[K]):
             self._log.error("auth_keys_not_reloaded", file=str(self._path), error=_why(error))
         else:
             self._log.info("auth_keys_reloaded", file=str(self._path))
+            self.changed()
             self._warn()
 
     def _look(self) -> tuple[int, ...]:

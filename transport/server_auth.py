@@ -6,6 +6,7 @@ there.
 
 from typing import TYPE_CHECKING
 
+from actors.audit.port import AuditLog
 from actors.permissions import Grants
 from actors.ports import Log
 from actors.settings import AuthMode, Settings
@@ -35,3 +36,9 @@ def verifier_of(settings: Settings, keys: "KeyFile[KeySet]") -> Verify:
 
     default_grants = Grants.everywhere(settings.default_permissions)
     return TokenVerifier(settings, keys.keys, default_grants).verify
+
+
+def note_changes(keys: "KeyFile[KeySet] | None", audit: AuditLog) -> None:
+    """Have the audit told of other keys from now on."""
+    if keys is not None:
+        keys.changed = lambda: audit.note("auth_keys_reloaded")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from actors.audit.port import UNAUDITED, AuditLog
 from actors.ports import Log
 from actors.recordings import FolderRecordings
 from actors.sealing import Seal
@@ -40,6 +41,7 @@ class ServerSeal:
         self._store: SqliteStore | None = None
         self._keeper: Keeper | None = None
         self._recordings: FolderRecordings | None = None
+        self._audit: AuditLog = UNAUDITED
         self.seal: Seal | None = keys.seal()
         if self.seal is None:
             log.warn(
@@ -53,9 +55,11 @@ class ServerSeal:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(partial(tell, event, **details))
 
-    def begin(self, store: SqliteStore, keeper: Keeper, recordings: object) -> None:
-        """Have what was stored before sealed, between other work."""
-        self._store, self._keeper = store, keeper
+    def begin(
+        self, store: SqliteStore, keeper: Keeper, recordings: object, audit: AuditLog
+    ) -> None:
+        """Have what was stored before sealed, between other work. `audit` is told of other keys."""
+        self._store, self._keeper, self._audit = store, keeper, audit
         if isinstance(recordings, FolderRecordings):
             self._recordings = recordings
             recordings.reseal()
@@ -84,6 +88,7 @@ class ServerSeal:
                 return
             self.seal = seal
             self._log.info("seal_keys_reloaded", keys=list(seal.ids))
+            self._audit.note("seal_keys_reloaded", keys=list(seal.ids))
             if self._recordings is not None:
                 self._recordings.reseal()
 

@@ -271,3 +271,35 @@ async def test_a_rotation_of_keys_is_an_entry(tmp_path: Path) -> None:
     assert rotated["event"] == "keys_reloaded"
     assert rotated["details"]["signingKeys"] == 2
     assert rotated["details"]["keys"] != started["details"]["keys"]
+
+
+@pytest.mark.rule("T4.1")
+async def test_other_keys_of_the_seal_and_of_tokens_are_entries(tmp_path: Path) -> None:
+    """By their names, where they have some."""
+    folder, seal, secret = tmp_path / "data", tmp_path / "seal.keys", tmp_path / "secret"
+    rotate = command("rotate-key", "--seal-key-file", str(seal), "--data-dir", str(folder))
+
+    async def rotated(*more: str) -> None:
+        await asyncio.to_thread(
+            subprocess.run,
+            [*rotate, *more],
+            cwd=REPOSITORY,
+            env=environment(),
+            check=True,
+            stdout=-3,
+        )
+
+    secret.touch(0o600)
+    secret.write_bytes(b"s" * 32)
+    await rotated("--init")
+    with place(folder, auth="jwt", jwt_secret_file=secret, seal_key_file=seal) as here:
+        here.start()
+        await rotated()
+        await asyncio.to_thread(
+            here.server.wait_for_line, lambda line: line["event"] == "seal_keys_reloaded"
+        )
+        await here.end(TERM)
+    told = {entry["event"]: entry.get("details") for entry in shown(folder)}
+    ids = [line.split()[0] for line in seal.read_text("ascii").splitlines()[1:]]
+    assert told["seal_keys_reloaded"] == {"keys": ids}
+    assert "auth_keys_reloaded" in told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.audit.port import UNAUDITED
 from actors.sealing import key_id, keys_text
 from actors.stores.keeper import Keeper
 from actors.stores.port import Batch
@@ -41,7 +42,7 @@ class Desk:
         self.store = SqliteStore(self.data, flush=False, seal=self.seal.seal, news=self.seal.news)
         self.keeper = Keeper(self.store)
         await self.keeper.open(NOW_MS)
-        self.seal.begin(self.store, self.keeper, None)
+        self.seal.begin(self.store, self.keeper, None, UNAUDITED)
 
     async def write(self, mark: int) -> None:
         done = asyncio.get_running_loop().create_future()
