@@ -319,8 +319,8 @@ class SqliteStore:
         self._rooms = rooms
         for room_id in chosen:
             del self._frozen[room_id]
-        for _, _, _, body in held:
-            self._take_back(len(body))
+        if held:
+            self._take_back()
 
     def _held_row(self) -> list[tuple[int, int, int, bytes]]:
         """The row of the journal with what could not be folded; none where all was."""
@@ -329,9 +329,9 @@ class SqliteStore:
         body = body_of(list(self._held.values()))
         return [journal_row(self.sealing.form, self.journal_end + 1, self._mark, body)]
 
-    def _take_back(self, size: int) -> None:
+    def _take_back(self) -> None:
+        """It does not count for the length of the journal, which folding makes no shorter by it."""
         self.journal_end += 1
-        self._fresh_bytes += size
         for room_id, record in self._held.items():
             newer = self._fresh.get(room_id)
             if newer is not None:

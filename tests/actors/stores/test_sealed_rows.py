@@ -11,7 +11,7 @@ from actors.stores.codec import checksum
 from actors.stores.port import StoreSealBroken
 from actors.stores.sqlite import FILE_NAME, SqliteStore
 from tests.actors.stores.damage import aside, sql
-from tests.actors.stores.places import SEAL, Run, folding
+from tests.actors.stores.places import SEAL, Run, folding, seal_of
 from tests.actors.stores.rooms import OTHER, ROOM, THIRD, delta, row, seen, whole
 
 BASE64 = f"{ascii_uppercase}{ascii_lowercase}{digits}+/"
@@ -141,6 +141,23 @@ def test_a_change_of_a_room_whose_row_is_refused_is_not_lost(run: Run, tmp_path:
     assert (found[1], sorted(found[4])) == (3, ["A", "N2", "N3"])
     run.store.tidy()
     assert run.load(ROOM) == found
+
+
+@pytest.mark.rule("T3.3", "T3.4")
+def test_what_cannot_be_folded_is_not_tried_again_and_again(run: Run, tmp_path: Path) -> None:
+    """However long it is: only with what is new, and a rotation of the key goes on past it."""
+    key = key_in(run, ROOM)
+    put(tmp_path, key, text_in(tmp_path, key)[:-8])
+    run.write(delta(ROOM, {"N": row("N")}, version=2))
+    assert run.tidy() < 10
+    assert isinstance(run.store, SqliteStore)
+    run.store.reseal(seal_of(2, 1))
+    assert run.tidy() < 10
+    assert not run.store.sealing.under_way
+    found = run.load(OTHER)
+    assert found is not None
+    with pytest.raises(StoreSealBroken):
+        run.store.load(ROOM)
 
 
 @pytest.mark.rule("T3.3")
