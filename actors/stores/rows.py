@@ -23,12 +23,14 @@ from actors.stores.port import StoreUnusable
 WRAPPED: Final = "sealed"
 """The place of a row of `set_aside` whose own place is inside."""
 _MARK: Final = NAME_MARK.encode()
+_WORDS: Final = {True: b"clear", False: b""}
+"""What a check says of rows in the clear: nobody who has no key can have them taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """What a file says of its seal. `checks` are, by the id of every key that a row may be sealed
-    with, a sealed nothing; `clear`: rows in the clear may be left.
+    with, a sealed word that says `clear` once more; `clear`: rows in the clear may be left.
     """
 
     checks: Mapping[str, str]
@@ -74,23 +76,28 @@ class Rows:
         assert self.seal is not None
         before = {} if self.sealed is None else dict(self.sealed.checks)
         newest = self.seal.newest
-        check = before.pop(newest, None) or self._sealed(f"check {newest}", b"").hex()
+        check = before.pop(newest, None) or self._new_check(self.clear)
         return Sealed({newest: check, **before}, self.clear)
 
     def whole_fact(self) -> Sealed:
         """How it is when they are."""
         assert self.seal is not None
         newest = self.seal.newest
-        return Sealed({newest: self.fact().checks[newest]}, clear=False)
+        check = self._new_check(False) if self.clear else self.fact().checks[newest]
+        return Sealed({newest: check}, clear=False)
 
     def check(self, key: str, check: str) -> None:
-        """Raises BodyInvalid where `check` was not sealed here with that key."""
+        """Raises BodyInvalid where `check` was not sealed here with that key, or when rows in the
+        clear were taken and are not now, or the other way round.
+        """
         try:
             sealed = bytes.fromhex(check)
         except ValueError:
             raise BodyInvalid("it is not sealed") from None
-        if key_of(sealed) != key or self._unsealed(f"check {key}", sealed):
+        if key_of(sealed) != key:
             raise BodyInvalid("it is of another key")
+        if self._unsealed(f"check {key}", sealed) != _WORDS[self.clear]:
+            raise BodyInvalid("it does not say the same of rows in the clear")
 
     # -- rooms
 
@@ -175,6 +182,10 @@ class Rows:
         return WRAPPED, self._sealed(inside, place.encode() + b"\n" + body)
 
     # -- inside
+
+    def _new_check(self, clear: bool) -> str:
+        assert self.seal is not None
+        return self._sealed(f"check {self.seal.newest}", _WORDS[clear]).hex()
 
     def _place(self, place: str) -> bytes:
         return f"{self.store} {place}".encode()

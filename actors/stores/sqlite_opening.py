@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from actors.ids import SocketId
 from actors.records import Record
-from actors.sealing import Seal
+from actors.sealing import FORM, NAME_MARK, Seal
 from actors.stores import schema
 from actors.stores.codec import BodyInvalid, checksum, loads, records_in
 from actors.stores.port import StoreDamaged, StoreUnusable
@@ -204,6 +204,8 @@ def _facts(path: Path, connection: sqlite3.Connection) -> Contents:
                 sealed = sealed_from(value)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise StoreUnusable(f"{path}: its seal cannot be read: {error}") from None
+    if sealed is None and _has_sealed_rows(connection):
+        raise StoreUnusable(f"{path}: rows of it are sealed, and what it says of its seal is gone")
     try:
         facts = {name: value.decode() for name, value in rows}
         gaps = loads(facts.get("gaps", "{}"))
@@ -219,3 +221,13 @@ def _facts(path: Path, connection: sqlite3.Connection) -> Contents:
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreDamaged(f"{path}: a fact that cannot be read: {error}") from None
+
+
+def _has_sealed_rows(connection: sqlite3.Connection) -> bool:
+    """Those of rooms are found by the index, and the journal is bounded."""
+    ((found,),) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM rooms WHERE room >= ?1 AND room < ?1 || x'7f')"
+        " OR EXISTS (SELECT 1 FROM journal WHERE substr(body, 1, 1) = ?2)",
+        (NAME_MARK, FORM),
+    ).fetchall()
+    return bool(found)

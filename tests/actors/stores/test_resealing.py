@@ -103,7 +103,7 @@ def test_a_store_without_its_key_is_refused_and_left_as_it_is(
     run.store.close()
 
 
-@pytest.mark.rule("T3.2")
+@pytest.mark.rule("T3.2", "T3.3")
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -113,10 +113,17 @@ def test_a_store_without_its_key_is_refused_and_left_as_it_is(
             """UPDATE facts SET value = '{"checks":{"0":"1"},"clear":0}' WHERE name = 'seal'""",
             "its seal cannot be read",
         ),
+        (
+            """UPDATE facts SET value = replace(value, 'false', 'true') WHERE name = 'seal'""",
+            "it does not say the same of rows in the clear",
+        ),
+        ("DELETE FROM facts WHERE name = 'seal'", "what it says of its seal is gone"),
     ],
 )
 def test_a_seal_that_was_changed_is_refused(change: str, said: str, tmp_path: Path) -> None:
-    """The file of another identity, or with a seal that is none, is not touched."""
+    """The file of another identity, or with a seal that is none, or that would have rows in the
+    clear be taken, is not touched.
+    """
     lived(tmp_path / "data", ONE)
     sql(tmp_path / "data", change)
     with pytest.raises(StoreUnusable, match=said):
