@@ -68,6 +68,8 @@ def _claims(chosen: argparse.Namespace, settings: Settings) -> dict[str, object]
         try:
             claims["rooms"] = json.loads(chosen.rooms)
             Grants.of_claim(claims["rooms"])
+        except RecursionError:
+            raise TokenRefused("--rooms: expected a map of lists, and nothing deeper") from None
         except ValueError as error:
             raise TokenRefused(f"--rooms: {error}") from None
     audience, issuer = chosen.aud or settings.jwt_audience, chosen.iss or settings.jwt_issuer

@@ -123,6 +123,17 @@ class DataDir:
         except OSError as error:
             raise self._unusable(error) from None
 
+    def tell_server(self) -> str:
+        """Have the server that uses the folder read again what has changed; in words, whether."""
+        server = self.server()
+        if server is None:
+            return "no server runs on the data_dir"
+        try:
+            os.kill(server, signal.SIGHUP)
+        except OSError as error:  # another user's, or it has just ended
+            return f"server {server} could not be told: {error.strerror}"
+        return f"server {server} was told"
+
     def _unusable(self, error: OSError) -> DataDirUnusable:
         name = f"{error.filename}: " if error.filename else ""
         return DataDirUnusable(f"{self.path} cannot be used: {name}{error.strerror or error}")
@@ -138,8 +149,4 @@ def rotate_signing_key(data: DataDir, *, revoke: bool) -> tuple[bool, str]:
             data.keep_keys(ring)
     except DataDirUnusable as unusable:
         return False, str(unusable)
-    server = data.server()
-    if server is not None:
-        os.kill(server, signal.SIGHUP)
-    told = f"server {server} was told" if server is not None else "no server runs on it"
-    return True, f"{data.path}: signing keys: {len(ring.signing)}; {told}"
+    return True, f"{data.path}: signing keys: {len(ring.signing)}; {data.tell_server()}"

@@ -5,8 +5,6 @@ or else this process, which takes the folder for that. Either way the request is
 done, so that whoever has the folder next finishes what a death has left.
 """
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -80,7 +78,7 @@ def _by_server(
     pause: Callable[[float], object],
 ) -> dict[str, Any] | None:
     """What the server did; None where it has ended, or time is up."""
-    os.kill(server, signal.SIGHUP)
+    data.tell_server()
     while monotonic_s() < until_s and data.server() == server:
         done = requests.take_done(name)
         if done is not None:

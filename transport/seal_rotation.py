@@ -5,8 +5,6 @@ it, and the old one until nothing is. Knows the store and the recordings only to
 still need.
 """
 
-import os
-import signal
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -50,12 +48,8 @@ def rotate_seal_key(
             keys.replace(after)
     except (_Refused, SealKeysUnusable, DataDirUnusable, StoreFault) as error:
         return False, str(error)
-    server = data.server()
-    if server is not None:
-        os.kill(server, signal.SIGHUP)
-    told = f"server {server} was told" if server is not None else "no server runs on the data_dir"
     ids = ", ".join(map(key_id, after))
-    return True, f"{keys.path}: {done}; seal keys: {ids}; {told}"
+    return True, f"{keys.path}: {done}; seal keys: {ids}; {data.tell_server()}"
 
 
 def _next(

@@ -269,3 +269,19 @@ def test_the_module_runs_as_a_program() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("vaultmeet: port: given 'x'")
+
+
+@pytest.mark.rule("T1.19")
+@pytest.mark.parametrize("rooms", ["{", "[1]", '{"a": ["fly"]}', "[" * 100_000])
+def test_a_claim_that_is_none_mints_no_token(
+    rooms: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, in one line, however deep it is."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"0123456789abcdef" * 2)
+    arguments = ["token", "--sub", "ann", "--key-file", str(secret), "--rooms", rooms]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("vaultmeet: --rooms: ")

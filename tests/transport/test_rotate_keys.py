@@ -1,5 +1,6 @@
 """The command that rotates the keys: what it writes, says and whom it tells."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_rotation_adds_a_key_that_signs_and_keeps_the_others(
     assert after.signing[1:] == before.signing
     assert after.signing[0] not in before.signing
     said = capsys.readouterr()
-    assert "signing keys: 2; no server runs on it" in said.out
+    assert "signing keys: 2; no server runs on the data_dir" in said.out
     assert after.signing[0].hex() not in said.out + said.err
     assert (folder / "keys").stat().st_mode & 0o777 == 0o600
 
@@ -78,6 +79,25 @@ def test_the_server_that_uses_the_folder_is_told(
     data.unlock()
     assert told == [(os.getpid(), signal.SIGHUP)]
     assert f"server {os.getpid()} was told" in capsys.readouterr().out
+
+
+@pytest.mark.rule("P4.8")
+def test_a_server_that_cannot_be_told_is_named_and_the_keys_are_rotated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is another user's; its next start reads the new key."""
+
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "kill", refuse)
+    data = DataDir(folder, os.urandom)
+    data.lock()
+    assert cli.main(["rotate-keys", "--data-dir", str(folder)]) == 0
+    data.unlock()
+    told = f"server {os.getpid()} could not be told: Operation not permitted"
+    assert told in capsys.readouterr().out
+    assert len(ring_of(folder).signing) == 2
 
 
 def test_a_folder_without_keys_is_named_and_nothing_is_made(
