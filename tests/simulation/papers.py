@@ -114,8 +114,10 @@ class Papers:
             self._person.ask("authenticate", token=paper.text)
 
     def impersonate(self, user: str) -> None:
-        """Show one of another user, who must have lent it."""
-        if self.user is None:
+        """Show one of another user, who must have lent it; while nobody knows it, that would be its
+        good right.
+        """
+        if self.user is None or not self._is_known:
             return
         paper = self.mint(user)
         self._person.ask("authenticate", lie={"token": "another's"}, token=paper.text)
