@@ -127,7 +127,9 @@ class Court:
         if (room_id, socket_id) in self.kicked or (room_id, shown) in self.kicked | self.banned:
             return True
         hides = shown is None or shown.startswith("anon-")
-        return hides and any(where == room_id for where, _ in self.banned)
+        bans = [name for where, name in self.banned if where == room_id]
+        # One by a pseudonym is of the person, who may sit there openly as well.
+        return (hides and bool(bans)) or any(name.startswith("anon-") for name in bans)
 
     def may_be_barred(self, room_id: str, user_id: str | None) -> bool:
         """A join may be forbidden."""
