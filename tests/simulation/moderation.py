@@ -76,6 +76,8 @@ class Court:
     lifted_s: dict[tuple[str, str], float] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     sizes: dict[str, set[int]] = field(default_factory=dict)
+    asked: int = 0
+    """Acts that were asked for: each is durable before its turn is told, moves and all."""
     done: int = 0
     """Acts that were answered `ok`."""
     kept_out: int = 0
@@ -83,6 +85,7 @@ class Court:
 
     def asks(self, room_id: str, kind: str, fields: dict[str, Any], now_s: float) -> None:
         """Somebody asks for an act in the room that it sits in."""
+        self.asked += 1
         match kind:
             case "kickPlayer":
                 self.kicked.add((room_id, fields.get("socketId") or fields["userId"]))

@@ -112,7 +112,8 @@ def moved(person: "Person", item: dict[str, Any], sent_s: float) -> None:
     before, person.moved_s = person.moved_s, (where, sent_s)
     if before is None or before[0] != where or person.mirror.may_fall_behind:
         return
-    if settings.durability is not Durability.JOURNAL:  # which says them when they are durable
+    waits_for_disk = settings.durability is Durability.JOURNAL or person.world.court.asked
+    if not waits_for_disk:  # it says them when its turn is durable
         early_s = before[1] + (1 - LATENESS) * settings.tick_ms / 1000 - sent_s
         wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
 
