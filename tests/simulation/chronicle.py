@@ -48,7 +48,7 @@ class Chronicle:
         self._told_s: Final = told_s
         self._outlasts: Final = outlasts
         self._rooms: Final[dict[str, _Room]] = {}
-        self._hidden: Final[dict[str, tuple[str, str]]] = {}
+        self.hidden: Final[dict[str, tuple[str, str]]] = {}
         """Pseudonym -> room and user."""
         self._pseudonyms: Final[dict[tuple[str, str], str]] = {}
         self._comers: Final[dict[tuple[str, str], set[tuple[str, int]]]] = {}
@@ -142,7 +142,7 @@ class Chronicle:
     def hides(self, room_id: str, user_id: str, pseudonym: str) -> None:
         """A user is seen in a room by this name. Raises Wrong where it says more than that."""
         who = (room_id, user_id)
-        before = self._hidden.setdefault(pseudonym, who)
+        before = self.hidden.setdefault(pseudonym, who)
         wrong_if(before != who, f"{pseudonym} links {who} with {before}")
         known = self._pseudonyms.setdefault(who, pseudonym)
         wrong_if(known != pseudonym, f"{user_id} is {pseudonym} in {room_id}, and was {known}")

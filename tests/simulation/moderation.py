@@ -76,8 +76,10 @@ class Court:
     lifted_s: dict[tuple[str, str], float] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     sizes: dict[str, set[int]] = field(default_factory=dict)
-    asked: int = 0
-    """Acts that were asked for: each is durable before its turn is told, moves and all."""
+    asked_s: dict[str, float] = field(default_factory=dict)
+    """By room, when an act was asked for last: its turn is told when it is durable."""
+    unmasked: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Room and user of each pseudonym that its own client was told."""
     done: int = 0
     """Acts that were answered `ok`."""
     kept_out: int = 0
@@ -85,7 +87,7 @@ class Court:
 
     def asks(self, room_id: str, kind: str, fields: dict[str, Any], now_s: float) -> None:
         """Somebody asks for an act in the room that it sits in."""
-        self.asked += 1
+        self.asked_s[room_id] = now_s
         match kind:
             case "kickPlayer":
                 self.kicked.add((room_id, fields.get("socketId") or fields["userId"]))
@@ -132,7 +134,9 @@ class Court:
         hides = shown is None or shown.startswith("anon-")
         bans = [name for where, name in self.banned if where == room_id]
         # One by a pseudonym is of the person, who may sit there openly as well.
-        return (hides and bool(bans)) or any(name.startswith("anon-") for name in bans)
+        masks = [name for name in bans if name.startswith("anon-")]
+        openly = any(self.unmasked.get(name, ("", shown))[1] == shown for name in masks)
+        return (hides and bool(bans)) or openly
 
     def may_be_barred(self, room_id: str, user_id: str | None) -> bool:
         """A join may be forbidden."""

@@ -49,7 +49,7 @@ class World:
         self.people: Final = [Person(self, name, f"{seed}/{name}") for name in NAMES[:people]]
         self.left_behind: list[ClientSocket] = []
         """Connections that nobody listens to any more, and that are still open."""
-        self.court: Final = Court()
+        self.court: Final = Court(unmasked=self.chronicle.hidden)
         self.violation: AssertionError | None = None
         self.internals = 0
         """How often somebody was refused with `internal`."""
