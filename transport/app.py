@@ -34,11 +34,11 @@ from actors.stores.keeper import Keeper
 from actors.stores.port import Opened, StoreFault
 from actors.stores.sqlite import SqliteStore
 from transport.authentication import Authentication
-from transport.clock import LoopClock, now_ms
-from transport.data_dir import DataDir, DataDirUnusable, rotate_signing_key
+from transport.clock import LoopClock
+from transport.data_dir import DataDir, DataDirUnusable
 from transport.door import Door
 from transport.encoding import WireEncoder
-from transport.erasure_command import erase_user_from
+from transport.folder_work import Waiting, lock_after_commands
 from transport.host import Host
 from transport.identified import IdentifiedSession
 from transport.identity import Identity, Verify
@@ -50,10 +50,10 @@ from transport.metrics import PrometheusMetrics
 from transport.process import keep_what_is_there, prepare, watch_reloads, watch_signals
 from transport.roster import SessionRoster
 from transport.seal_keys import SealKeys, SealKeysUnusable
-from transport.seal_rotation import Turn, rotate_seal_key
 from transport.server import Server
 from transport.server_audit import close_audit, open_audit
 from transport.server_auth import note_changes, token_keys_of, verifier_of
+from transport.server_notes import ServerNotes
 from transport.server_privacy import ServerPrivacy, Stored
 from transport.server_seal import ServerSeal
 from transport.session import Session
@@ -80,28 +80,6 @@ def run(settings: Settings, warnings: Sequence[str], version: str, seal_key: str
     store everything at its end, or was told twice to stop. `seal_key` is what the environment says.
     """
     return uvloop.run(_serve(settings, warnings, version, seal_key))
-
-
-def rotate_keys(data_dir: str, *, revoke: bool) -> tuple[bool, str]:
-    """Add a signing key to the folder's ring, and have the server that uses it read that.
-
-    Whether it was done, and one line that says what was, or why not.
-    """
-    return rotate_signing_key(DataDir(Path(data_dir), secrets.token_bytes), revoke=revoke)
-
-
-def rotate_key(settings: Settings, seal_key: str, turn: str) -> tuple[bool, str]:
-    """Make (`init`), add (`add`) or drop (`drop-old`) keys of the seal, and have the server that
-    uses them read that. Answers as `rotate_keys` does.
-    """
-    return rotate_seal_key(settings, seal_key, Turn(turn), secrets.token_bytes)
-
-
-def erase_user(settings: Settings, seal_key: str, user_id: str) -> tuple[bool, str]:
-    """Have nothing of a person in a data folder. Answers as `rotate_keys` does, in lines."""
-    return erase_user_from(
-        settings, seal_key, user_id, now_ms, secrets.token_bytes, time.monotonic, time.sleep
-    )
 
 
 class Application:
@@ -240,7 +218,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
         token_keys = token_keys_of(settings, log)
         verify = None if token_keys is None else verifier_of(settings, token_keys)
         if settings.is_audited or settings.durability is not Durability.MEMORY:
-            data.lock()
+            lock_after_commands(data, Waiting(time.monotonic, time.sleep))
         reloads: list[Callable[[], object]] = [] if token_keys is None else [token_keys.reload]
         watch_reloads(loop, reloads)
         if settings.durability is Durability.MEMORY:
@@ -259,6 +237,9 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
             privacy = ServerPrivacy(
                 settings, data.path, app, stored, clock, log, secrets.token_bytes
             )
+            notes = ServerNotes(settings, data, app.audit, clock, log)
+            notes.begin()
+            reloads.insert(0, notes.look)  # by what command, then what came of it
             privacy.begin()
             reloads.append(privacy.look)
         note_changes(token_keys, app.audit_log)
@@ -385,12 +366,14 @@ def _not_started(log: StructuredLog, settings: Settings, why: str) -> int:
 def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
     """Somebody rotated them."""
     try:
-        app.keys = data.keys(make=False)
+        before, app.keys = app.keys, data.keys(make=False)
     except DataDirUnusable as error:
         log.error("keys_not_reloaded", error=str(error))
-    else:
-        log.info("keys_reloaded", signingKeys=len(app.keys.signing))
-        app.audit_log.note("keys_reloaded", keys=app.keys.name(), signingKeys=len(app.keys.signing))
+        return
+    count = len(app.keys.signing)
+    log.info("keys_reloaded", signingKeys=count)
+    if app.keys != before:  # else somebody had them read for nothing: that is no change
+        app.audit_log.note("keys_reloaded", keys=app.keys.name(), signingKeys=count)
 
 
 def _reconnect_times(settings: Settings) -> Callable[[], int]:

@@ -1,7 +1,7 @@
 """The commands `vaultmeet audit verify` and `vaultmeet audit show`: from arguments to lines.
 
-Owns their words and exit codes: 0 whole, 1 a breach was found or the audit cannot be read. Imports
-the rest of the audit only when one of them is to run.
+Owns their words and exit codes: 0 whole, 1 a breach was found or the audit cannot be read; and when
+each is told to the audit itself. Imports the rest of the audit only when one of them is to run.
 """
 
 import argparse
@@ -21,7 +21,8 @@ Find every edit, deletion, change of order and insertion, and say where: file, l
 expected there. Exit code 0 where all is as it was written, 1 where it is not."""
 _SHOW_SHORT: Final = "print its entries, one JSON object a line"
 _SHOW: Final = """\
-Print the entries that are sound, one JSON object a line, oldest first."""
+Print the entries that are sound, one JSON object a line, oldest first. That this was done is one
+of them, unless it is a copy that is read; where it cannot be written, nothing is printed."""
 
 
 def add_to(commands: Any) -> None:
@@ -53,36 +54,55 @@ def add_to(commands: Any) -> None:
     )
 
 
-def run(chosen: Any, settings: Any, say: Callable[[str], object]) -> int:
-    """Do what was chosen, a line at a time. Raises OSError where the audit cannot be read."""
+def run(
+    chosen: Any,
+    settings: Any,
+    audit_of: Callable[[Path], Any],
+    say: Callable[[str], object],
+    complain: Callable[[str], object],
+) -> int:
+    """Do what was chosen, a line at a time. `audit_of` a data folder is told of it. Raises OSError
+    where the audit cannot be read, and NotRecorded where it cannot be told that it is.
+    """
     from transport.audit_place import AuditPlace  # noqa: PLC0415  # not needed to print the help
 
     folder = Path(chosen.folder or settings.data_dir).expanduser()
     place = AuditPlace.found(folder, chosen.audit_key_file or settings.audit_key_file)
     if not place.folder.path.is_dir():
         raise FileNotFoundError(f"{place.folder.path}: no such folder; has a server run there?")
-    return _verify(place, chosen, say) if chosen.act == "verify" else _show(place, chosen, say)
+    audit = audit_of(place.people_path.parent) if place.is_at_home else None
+    try:
+        if chosen.act == "verify":
+            return _verify(place, chosen, audit, say)
+        return _show(place, chosen, audit, say)
+    finally:
+        if audit is not None:
+            complain(audit.remark)
 
 
-def _verify(place: Any, chosen: Any, say: Callable[[str], object]) -> int:
+def _verify(place: Any, chosen: Any, audit: Any, say: Callable[[str], object]) -> int:
     from actors.audit.chain import Link  # noqa: PLC0415
     from actors.audit.reading import verified  # noqa: PLC0415
 
     contains = [Link(number, mac) for number, mac in chosen.contains]
     report = verified(place.folder, place.keys(), contains)
+    end = f"{report.link.number}:{report.link.mac.hex()}"
+    if audit is not None:
+        found = {"breaches": len(report.breaches), "through": report.link.number}
+        audit.announce("audit verify", found)
+        audit.settle()
     for breach in report.breaches:
         say(f"breach: {breach}")
     for remark in report.remarks:
         say(f"remark: {remark}")
     if report.lost:
         say(f"remark: {report.lost} entries were lost and counted: see audit_gap")
-    end = f"{report.link.number}:{report.link.mac.hex()}"
     word = f"{len(report.breaches)} breaches" if report.breaches else "whole"
     say(f"{report.files} files, {report.records} sound records up to {end}: {word}")
     return 1 if report.breaches else 0
 
 
-def _show(place: Any, chosen: Any, say: Callable[[str], object]) -> int:
+def _show(place: Any, chosen: Any, audit: Any, say: Callable[[str], object]) -> int:
     from actors.audit.people import SqlitePeople  # noqa: PLC0415
     from actors.audit.reading import entries, opened  # noqa: PLC0415
 
@@ -92,6 +112,14 @@ def _show(place: Any, chosen: Any, say: Callable[[str], object]) -> int:
     people = SqlitePeople(table, keys.people, _no_bytes)
     try:
         person = None if chosen.user is None else people.known(chosen.user)
+        if audit is not None:
+            since = {} if chosen.since is None else {"since": chosen.since.isoformat()}
+            audit.record(
+                "audit show",
+                since,
+                person=None if person is None else chosen.user,
+                room_id=chosen.room,
+            )
         if chosen.user is not None and person is None:
             return 0
         ref = None if person is None else person.ref

@@ -46,6 +46,16 @@ class AuditPlace:
             return place
         return cls(folder.absolute().parent, key_file, folder)
 
+    @property
+    def has_begun(self) -> bool:
+        """There is an audit. Raises OSError."""
+        return self.folder.path.is_dir() and bool(numbers_of(self.folder))
+
+    @property
+    def is_at_home(self) -> bool:
+        """It is not a copy of the files alone, under whatever name that was given."""
+        return self.folder.path.resolve() == (self.people_path.parent / FOLDER_NAME).resolve()
+
     def keys(self) -> Keys:
         """Raises AuditUnusable where there are none."""
         try:

@@ -41,6 +41,7 @@ room_idle_s in the TOML file. The flag wins over the environment, which wins ove
 _ROTATION: Final = """\
 A running server takes the new key up at once. When all is sealed with it, the log event
 store_sealed and the metric vaultmeet_store_sealed say so; then --drop-old drops the others."""
+_AUDIT_KEY: Final = "secret of the audit, which has an entry of this"
 _METAVARS: Final = {"s": "SECONDS", "ms": "MS", "max": "N", "file": "FILE", "dir": "DIR"}
 
 
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--revoke", action="store_true", help="tokens signed before are void: nobody can resume"
     )
+    rotate.add_argument("--audit-key-file", metavar="FILE", help=_AUDIT_KEY)
     about = "seal what is stored with a new key; it is sealed anew while the server runs"
     rotate = commands.add_parser(
         "rotate-key",
@@ -165,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--data-dir", metavar="DIR", help="folder of what is stored; by default one for each user"
     )
+    rotate.add_argument("--audit-key-file", metavar="FILE", help=_AUDIT_KEY)
     turn = rotate.add_mutually_exclusive_group()
     turn.add_argument("--init", action="store_true", help="make the file, with a first key")
     turn.add_argument(
@@ -258,35 +261,44 @@ def main(argv: list[str] | None = None) -> int:
         _complain("\n".join(loaded.warnings))
         sys.stdout.write(_table(loaded))
         return 0
-    if chosen.command == "token":
-        try:
-            sys.stdout.write(f"{cli_token.token(chosen, loaded.settings)}\n")
-        except cli_token.TokenRefused as refused:
-            _complain(str(refused))
-            return _FAILED
-        return 0
-    if chosen.command == "audit":
-        try:
-            return audit_command.run(chosen, loaded.settings, _say)
-        except OSError as error:
-            _complain(str(error))
-            return _FAILED
-    if chosen.command == cli_person.EXPORT:
-        return _ended(*cli_person.export(chosen.user_id, loaded.settings, loaded.seal_key))
-    from transport import app  # noqa: PLC0415  # the server and all its libraries
+    if chosen.command == "serve":
+        from transport import app  # noqa: PLC0415  # the server and all its libraries
 
-    if chosen.command == cli_person.ERASE:
-        return _ended(*app.erase_user(loaded.settings, loaded.seal_key, chosen.user_id))
-    if chosen.command == "rotate-key":
-        turn = "init" if chosen.init else "drop-old" if chosen.drop_old else "add"
-        return _ended(*app.rotate_key(loaded.settings, loaded.seal_key, turn))
-    if chosen.command == "rotate-keys":
-        return _ended(*app.rotate_keys(loaded.settings.data_dir, revoke=chosen.revoke))
-    return app.run(loaded.settings, loaded.warnings, version(), loaded.seal_key)
+        return app.run(loaded.settings, loaded.warnings, version(), loaded.seal_key)
+    return _run(chosen, loaded)
 
 
-def _ended(done: bool, told: str) -> int:  # of a pair that says both
-    """Say what was done, or why not, in one line or more; the exit code."""
+def _run(chosen: argparse.Namespace, loaded: Loaded) -> int:
+    """Do what is no server's work; the exit code."""
+    from transport import commands  # noqa: PLC0415  # the store and the audit with it
+    from transport.command_audit import NotRecorded  # noqa: PLC0415
+
+    settings, seal_key = loaded.settings, loaded.seal_key
+    try:
+        match chosen.command:
+            case "token":
+                return _ended(*commands.token(chosen, settings))
+            case "audit":
+                return commands.audit(chosen, settings, _say, _complain)
+            case cli_person.EXPORT:
+                return _ended(*commands.export(settings, seal_key, chosen.user_id))
+            case cli_person.ERASE:
+                return _ended(*commands.erase_user(settings, seal_key, chosen.user_id))
+            case "rotate-key":
+                turn = "init" if chosen.init else "drop-old" if chosen.drop_old else "add"
+                return _ended(*commands.rotate_key(settings, seal_key, turn))
+            case _:
+                return _ended(*commands.rotate_keys(settings, revoke=chosen.revoke))
+    except (NotRecorded, OSError, cli_token.TokenRefused) as refused:
+        _complain(str(refused))
+        return _FAILED
+
+
+def _ended(done: bool, told: str, remark: str) -> int:  # of what says all three
+    """Say what was done, or why not, in one line or more, and what else is to be known; the exit
+    code.
+    """
+    _complain(remark)
     if done:
         for line in told.splitlines():
             _say(line)

@@ -1,12 +1,10 @@
 """The words of the commands about one person: `vaultmeet erase-user` and `export-user`.
 
-Owns their arguments and help. What they do is imported only when one of them is to run.
+Owns their arguments and help. What they do is elsewhere.
 """
 
 import argparse
 from typing import Any, Final
-
-from actors.settings import Settings
 
 ERASE: Final = "erase-user"
 EXPORT: Final = "export-user"
@@ -25,15 +23,8 @@ _EXPORT: Final = """\
 Print all that is stored about a person, as one JSON object: the rooms where it sits, rules that
 name it, recordings that hold it, and the entries of the audit about it. Nothing about others.
 
-A server may run meanwhile; what it has not written yet is missing."""
-
-
-def export(user_id: str, settings: Settings, seal_key: str) -> tuple[bool, str]:
-    """All that is stored about a person, or why that cannot be told."""
-    from transport.clock import now_ms  # noqa: PLC0415  # not needed to print the help
-    from transport.export_command import export_user  # noqa: PLC0415
-
-    return export_user(settings, seal_key, user_id, now_ms())
+A server may run meanwhile; what it has not written yet is missing. That this was done is an entry
+of the audit, if there is one; where it cannot be written, nothing is printed."""
 
 
 def add_to(commands: Any) -> None:

@@ -8,14 +8,19 @@ the users: this server never mints.
 import argparse
 import json
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors.ids import NAME_EXPECTED, parse_name
 from actors.permissions import Grants
 from actors.settings import Settings
 
+if TYPE_CHECKING:
+    from transport.command_audit import CommandAudit
+
 ABOUT: Final = "print a token for development, signed as a server in jwt mode wants it"
 TTL_S_MAX: Final = 365 * 86_400
+_ROOMS_CHARS_MAX: Final = 2_000
+"""So much of the rights that it gives is told to the audit."""
 
 
 class TokenRefused(Exception):
@@ -38,29 +43,35 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="TOML file with settings")
 
 
-def token(chosen: argparse.Namespace, settings: Settings) -> str:
-    """Raises TokenRefused."""
+def token(
+    chosen: argparse.Namespace, settings: Settings, now_ms: int, audit: "CommandAudit"
+) -> str:
+    """A token. `audit` has it before where the key is that of the settings' server. Raises
+    TokenRefused and NotRecorded.
+    """
     from transport.auth import mint  # noqa: PLC0415  # cryptography, which takes a moment
 
     path = chosen.key_file or settings.jwt_secret_file
     if not path:
         raise TokenRefused("--key-file: expected one, as jwt_secret_file is not set either")
     try:
-        return mint(Path(path).read_bytes(), _claims(chosen, settings), chosen.kid)
+        minted = mint(Path(path).read_bytes(), _claims(chosen, settings, now_ms), chosen.kid)
     except OSError as error:
         raise TokenRefused(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise TokenRefused(f"{path}: {error}") from None
+    if not chosen.key_file:
+        rooms = {} if chosen.rooms is None else {"rooms": chosen.rooms[:_ROOMS_CHARS_MAX]}
+        audit.record("token", {"ttlS": chosen.ttl_s}, person=chosen.sub, personal=rooms)
+    return minted
 
 
-def _claims(chosen: argparse.Namespace, settings: Settings) -> dict[str, object]:
+def _claims(chosen: argparse.Namespace, settings: Settings, now_ms: int) -> dict[str, object]:
     if parse_name(chosen.sub) is None:
         raise TokenRefused(f"--sub: expected {NAME_EXPECTED}")
     if not 0 < chosen.ttl_s <= TTL_S_MAX:
         raise TokenRefused(f"--ttl-s: expected 1 to {TTL_S_MAX} seconds")
-    from transport.clock import now_ms  # noqa: PLC0415  # asyncio with it
-
-    issued_s = now_ms() // 1000
+    issued_s = now_ms // 1000
     claims: dict[str, object] = {
         "sub": chosen.sub, "iat": issued_s, "exp": issued_s + chosen.ttl_s,
     }  # fmt: skip

@@ -7,7 +7,7 @@ The lock is on the file `lock` (flock(2)), which goes with the process however t
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,19 @@ from transport.secret_file import changing, replace_secret
 
 KEYS_NAME: Final = "keys"
 LOCK_NAME: Final = "lock"
+_COMMAND: Final = " command"
 
 
 class DataDirUnusable(Exception):
     """No server can run on the folder; the message names it and says why."""
+
+
+class DataDirInUse(DataDirUnusable):
+    """Another process has it; `is_brief` where that is a command, which soon is done."""
+
+    def __init__(self, message: str, *, is_brief: bool) -> None:
+        super().__init__(message)
+        self.is_brief: Final = is_brief
 
 
 class DataDir:
@@ -33,10 +42,12 @@ class DataDir:
         self.random_bytes: Final = random_bytes
         self._lock: int | None = None
 
-    def lock(self) -> None:
-        """Make the folder where need be, and take it for this process alone.
+    def lock(self, *, is_brief: bool = False) -> None:
+        """Make the folder where need be, and take it for this process alone; `is_brief` for a
+        command, which is nobody to be told of anything.
 
-        Raises DataDirUnusable where another server has it, or it cannot be written to.
+        Raises DataDirInUse where another process has it, DataDirUnusable where it cannot be
+        written to.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,17 +57,16 @@ class DataDir:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            holder = os.read(descriptor, 40).decode("ascii", "replace").strip()
             os.close(descriptor)
-            who = f" (process {holder})" if holder else ""
-            raise DataDirUnusable(f"{self.path} is in use by another server{who}") from None
+            raise self._in_use(holder) from None
         except OSError as error:
             os.close(descriptor)
             raise self._unusable(error) from None
         self._lock = descriptor
         try:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            os.write(descriptor, f"{os.getpid()}{_COMMAND if is_brief else ''}\n".encode())
         except OSError as error:
             self.unlock()
             raise self._unusable(error) from None
@@ -73,7 +83,7 @@ class DataDir:
             os.close(descriptor)
 
     def server(self) -> int | None:
-        """The process that has the folder locked, None where nobody has."""
+        """The server that has the folder locked, None where none has."""
         try:
             descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY)
         except OSError:
@@ -82,7 +92,7 @@ class DataDir:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             with suppress(ValueError):
-                return int(os.read(descriptor, 20))
+                return int(os.read(descriptor, 40))
         finally:
             os.close(descriptor)
         return None
@@ -134,18 +144,29 @@ class DataDir:
             return f"server {server} could not be told: {error.strerror}"
         return f"server {server} was told"
 
+    def _in_use(self, holder: str) -> DataDirInUse:
+        number = holder.removesuffix(_COMMAND)
+        is_brief = number != holder
+        whose = "a command" if is_brief else "another server"
+        who = f" (process {number})" if number else ""
+        return DataDirInUse(f"{self.path} is in use by {whose}{who}", is_brief=is_brief)
+
     def _unusable(self, error: OSError) -> DataDirUnusable:
         name = f"{error.filename}: " if error.filename else ""
         return DataDirUnusable(f"{self.path} cannot be used: {name}{error.strerror or error}")
 
 
-def rotate_signing_key(data: DataDir, *, revoke: bool) -> tuple[bool, str]:
+def rotate_signing_key(
+    data: DataDir, *, revoke: bool, announce: Callable[[str, Mapping[str, object]], object]
+) -> tuple[bool, str]:
     """Add a signing key to the folder's ring, and have the server that uses it read that. Whether
-    it was done, and one line that says what was, or why not.
+    it was done, and one line that says what was, or why not. `announce` is told before.
     """
     try:
         with data.changing_keys():
             ring = data.keys(make=False).rotated(data.new_key(), revoke=revoke)
+            told = {"revoke": revoke, "keys": ring.name(), "signingKeys": len(ring.signing)}
+            announce("rotate-keys", told)
             data.keep_keys(ring)
     except DataDirUnusable as unusable:
         return False, str(unusable)

@@ -20,6 +20,7 @@ from actors.settings import Settings
 from actors.stores.erasing import Erasing, Forgotten
 from actors.stores.sqlite import FILE_NAME, SqliteStore
 from transport.audit_place import AuditPlace
+from transport.command_notes import CommandNotes, write_all
 
 
 def pseudonyms_of(person: str, keys: KeyRing | None) -> Callable[[RoomId], str]:
@@ -67,7 +68,11 @@ def erase_offline(
             store.close()
     removed, unreadable = erase_recordings(data_dir / FOLDER_NAME, seal, person, pseudonym_in)
     done |= {"recordings": removed, "unreadableRecordings": unreadable}
-    done["audit"] = _forget_in_audit(data_dir, settings, person, now_ms, random_bytes)
+    place = AuditPlace(data_dir, settings.audit_key_file)
+    notes = CommandNotes(data_dir, place.keys, random_bytes)
+    done["audit"] = _forget_in_audit(place, notes, settings, person, now_ms, random_bytes)
+    notes.clear_refused()
+    notes.clear_drafts()
     return done
 
 
@@ -94,19 +99,20 @@ def left_in(data_dir: Path, done: dict[str, Any], unused: Iterable[str] = ()) ->
 
 
 def _forget_in_audit(
-    data_dir: Path,
+    place: AuditPlace,
+    notes: CommandNotes,
     settings: Settings,
     person: str,
     now_ms: int,
     random_bytes: Callable[[int], bytes],
 ) -> bool:
     """Whether there was anything of the person in the audit."""
-    place = AuditPlace(data_dir, settings.audit_key_file)
-    if not place.people_path.exists():
+    if not place.people_path.exists() and not notes.pending():
         return False
     book = place.book(settings, random_bytes)
     try:
         book.open(now_ms)
+        write_all(notes, book, now_ms)  # else what they tell of the person would come after
         was_there = book.forget(person, now_ms)
         if not was_there:
             book.write([Entry(now_ms, ERASED)], now_ms)

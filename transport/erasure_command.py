@@ -1,7 +1,6 @@
 """The command `vaultmeet erase-user`: a person erased from a data folder.
 
-Owns who does it: the server that runs on the folder, which is asked by a file and told by SIGHUP,
-or else this process, which takes the folder for that. Either way the request is a file until all is
+Owns the order of it. Whether a server does it or this process, the request is a file until all is
 done, so that whoever has the folder next finishes what a death has left.
 """
 
@@ -17,14 +16,16 @@ from actors.settings import Settings
 from actors.stores.port import StoreFault
 from actors.stores.sqlite import FILE_NAME
 from actors.stores.sqlite_opening import inspect_seal
+from transport.command_audit import CommandAudit
 from transport.data_dir import KEYS_NAME, DataDir, DataDirUnusable
 from transport.erased_places import erase_offline, left_in
 from transport.erasure_requests import ErasureRequests, RequestUnreadable
+from transport.folder_work import NotAnswered, Waiting, done_in
 from transport.seal_keys import SealKeys, SealKeysUnusable
 
+COMMAND: Final = "erase-user"
 ANSWER_S: Final = 60.0
 """A server that has not answered by then goes on, but nobody waits for it."""
-_LOOK_S: Final = 0.05
 
 FAULTS: Final = (
     AuditFault, DataDirUnusable, OSError, RequestUnreadable, SealKeysUnusable, StoreFault,
@@ -35,56 +36,37 @@ def erase_user_from(
     settings: Settings,
     seal_key: str,
     user_id: str,
+    data: DataDir,
+    audit: CommandAudit,
     now_ms: Callable[[], int],
-    random_bytes: Callable[[int], bytes],
-    monotonic_s: Callable[[], float],
-    pause: Callable[[float], object],
+    waiting: Waiting,
 ) -> tuple[bool, str]:
-    """Whether all of it is done, and lines that say what was, or why not."""
+    """Whether all of it is done, and lines that say what was, or why not. `audit` is told first
+    that somebody erases, and not whom.
+    """
     if parse_name(user_id) is None:
         return False, f"USER_ID: expected {NAME_EXPECTED}"
-    data = DataDir(Path(settings.data_dir), random_bytes)
     if not data.path.is_dir():
         return False, f"{data.path}: no such folder; has a server run there?"
     try:
-        seal = SealKeys(settings.seal_key_file, seal_key, random_bytes).seal()
+        seal = SealKeys(settings.seal_key_file, seal_key, data.random_bytes).seal()
         inspect_seal(data.path / FILE_NAME, seal)  # a request is not to lie there in the clear
-        requests = ErasureRequests(data.path, lambda: seal, random_bytes)
+        requests = ErasureRequests(data.path, lambda: seal, data.random_bytes)
+        audit.announce(COMMAND, {})
         name = requests.put(user_id)
-        until_s = monotonic_s() + ANSWER_S
-        while (server := data.server()) is not None:
-            done = _by_server(requests, name, server, until_s, data, monotonic_s, pause)
-            if done is not None:
-                return _told(data.path, done)
-            if monotonic_s() >= until_s:
-                why = f"asked for; server {server} has not done all of it yet, and goes on with it"
-                return False, f"{data.path}: {why}, also after a restart"
-        data.lock()
-        try:
-            return _told(data.path, _erase_all(data, settings, seal, requests, name, now_ms()))
-        finally:
-            data.unlock()
+        done = done_in(
+            data,
+            lambda: requests.take_done(name),
+            lambda: _erase_all(data, settings, seal, requests, name, now_ms()),
+            ANSWER_S,
+            waiting,
+        )
+    except NotAnswered as late:
+        why = f"asked for; server {late.server} has not done all of it yet, and goes on with it"
+        return False, f"{data.path}: {why}, also after a restart"
     except FAULTS as error:
         return False, str(error)
-
-
-def _by_server(
-    requests: ErasureRequests,
-    name: str,
-    server: int,
-    until_s: float,
-    data: DataDir,
-    monotonic_s: Callable[[], float],
-    pause: Callable[[float], object],
-) -> dict[str, Any] | None:
-    """What the server did; None where it has ended, or time is up."""
-    data.tell_server()
-    while monotonic_s() < until_s and data.server() == server:
-        done = requests.take_done(name)
-        if done is not None:
-            return done
-        pause(_LOOK_S)
-    return requests.take_done(name)
+    return _told(data.path, done)
 
 
 def _erase_all(

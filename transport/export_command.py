@@ -1,13 +1,12 @@
 """The command `vaultmeet export-user`: all that a data folder has of a person, as JSON.
 
-Owns the shape of it. Reads only, also while a server runs, which is ahead by what it has not
-written yet. Of others there is nothing: where an entry of the audit is about several, it is told
-without them, and with the part that this one has in it (`role`).
+Owns the shape of it. Reads only, but for the entry that it was done, also while a server runs,
+which is ahead by what it has not written yet. Of others there is nothing: where an entry of the
+audit is about several, it is told without them, and with the part that this one has in it (`role`).
 """
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from actors.audit.people import SqlitePeople
@@ -23,27 +22,42 @@ from actors.stores.port import StoreFault
 from actors.stores.reading import records_of
 from actors.stores.sqlite import FILE_NAME
 from transport.audit_place import AuditPlace
+from transport.command_audit import CommandAudit, NotRecorded
+from transport.command_notes import BY
 from transport.data_dir import KEYS_NAME, DataDir, DataDirUnusable
 from transport.erased_places import pseudonyms_of
 from transport.seal_keys import SealKeys, SealKeysUnusable
 
+COMMAND: Final = "export-user"
 FORMAT: Final = 1
+_PARTS: Final = ("rooms", "recordings", "audit")
 _OTHERS: Final = ("socketId", "person", "about", "userId", "displayName", "shownAs")
 """What of an entry is about whom it names first."""
 _OUT: Final = "socketIds"
 """In the details of what a moderator did: the sessions that it put out."""
 
 
-def export_user(settings: Settings, seal_key: str, user_id: str, now_ms: int) -> tuple[bool, str]:
-    """Whether it was done, and the JSON, or why not."""
+def export_user(
+    settings: Settings,
+    seal_key: str,
+    user_id: str,
+    now_ms: int,
+    data: DataDir,
+    audit: CommandAudit,
+) -> tuple[bool, str]:
+    """Whether it was done, and the JSON, or why not. `audit` has it before; it is told whose data
+    that was where there is any, so that nobody who was erased is named in it again.
+    """
     if parse_name(user_id) is None:
         return False, f"USER_ID: expected {NAME_EXPECTED}"
-    data = DataDir(Path(settings.data_dir), _no_bytes)
     if not data.path.is_dir():
         return False, f"{data.path}: no such folder; has a server run there?"
     try:
         document = _document(data, settings, seal_key, user_id)
-    except (DataDirUnusable, OSError, SealKeysUnusable, StoreFault) as error:
+        counts = {part: len(document[part]) for part in _PARTS}
+        person = user_id if any(counts.values()) else None
+        audit.record(COMMAND, counts, person=person)
+    except (DataDirUnusable, NotRecorded, OSError, SealKeysUnusable, StoreFault) as error:
         return False, str(error)
     head = {"format": FORMAT, "userId": user_id, "exportedAt": time_of(now_ms)}
     return True, json.dumps(head | document, indent=2, ensure_ascii=True)
@@ -150,6 +164,9 @@ def _of_subject(shown: dict[str, Any]) -> dict[str, Any]:
 def _of_concerned(shown: dict[str, Any]) -> dict[str, Any]:
     """An entry about what somebody else did to the person, without who that was."""
     rest = {name: value for name, value in shown.items() if name not in _OTHERS}
+    if "details" in rest:
+        details = rest["details"]
+        rest["details"] = {name: each for name, each in details.items() if name != BY}
     return {**rest, "told": shown["about"][0], "role": "concerned"}
 
 

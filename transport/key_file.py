@@ -33,10 +33,11 @@ class KeyFile(Generic[K]):
         self._log: Final = log
         self._is_secret: Final = is_secret
         self.changed: Callable[[], object] = lambda: None
-        """Called when other keys hold, or the same ones were read anew."""
+        """Called when other keys hold."""
         self._seen = self._look()
         try:
-            self._keys = parse(self._read())
+            self._content = self._read()
+            self._keys = parse(self._content)
         except (OSError, ValueError) as error:
             raise KeyFileUnusable(f"{path}: {_why(error)}") from None
         self._warn()
@@ -52,13 +53,16 @@ class KeyFile(Generic[K]):
         nothing; told once, since it is read once.
         """
         self._seen = self._look()
+        before = self._content
         try:
-            self._keys = self._parse(self._read())
+            content = self._read()
+            self._keys, self._content = self._parse(content), content
         except (OSError, ValueError) as error:
             self._log.error("auth_keys_not_reloaded", file=str(self._path), error=_why(error))
         else:
             self._log.info("auth_keys_reloaded", file=str(self._path))
-            self.changed()
+            if content != before:
+                self.changed()
             self._warn()
 
     def _look(self) -> tuple[int, ...]:

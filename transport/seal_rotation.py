@@ -5,9 +5,7 @@ it, and the old one until nothing is. Knows the store and the recordings only to
 still need.
 """
 
-from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
 from actors.recordings import FOLDER_NAME
 from actors.sealed_recordings import keys_used
@@ -17,6 +15,7 @@ from actors.settings import Settings
 from actors.stores.port import StoreFault
 from actors.stores.sqlite import FILE_NAME
 from actors.stores.sqlite_opening import seal_of
+from transport.command_audit import Announce
 from transport.data_dir import DataDir, DataDirUnusable
 from transport.seal_keys import SealKeys, SealKeysUnusable
 
@@ -34,17 +33,19 @@ class _Refused(Exception):
 
 
 def rotate_seal_key(
-    settings: Settings, seal_key: str, turn: Turn, random_bytes: Callable[[int], bytes]
+    settings: Settings, seal_key: str, turn: Turn, data: DataDir, announce: Announce
 ) -> tuple[bool, str]:
-    """Whether it was done, and one line that says what was, or why not."""
-    keys = SealKeys(settings.seal_key_file, "", random_bytes)
-    data = DataDir(Path(settings.data_dir), random_bytes)
+    """Whether it was done, and one line that says what was, or why not. `announce` is told before
+    the file is replaced.
+    """
+    keys = SealKeys(settings.seal_key_file, "", data.random_bytes)
     try:
         if keys.path is None:
             given = f": {SEAL_KEY_ENV} is changed where it is set" if seal_key else ""
             raise _Refused(f"seal_key_file is needed{given}")
         with keys.changing():
-            after, done = _next(keys, data, turn, random_bytes)
+            after, done = _next(keys, data, turn)
+            announce("rotate-key", {"turn": turn.value, "keys": list(map(key_id, after))})
             keys.replace(after)
     except (_Refused, SealKeysUnusable, DataDirUnusable, StoreFault) as error:
         return False, str(error)
@@ -52,20 +53,18 @@ def rotate_seal_key(
     return True, f"{keys.path}: {done}; seal keys: {ids}; {data.tell_server()}"
 
 
-def _next(
-    keys: SealKeys, data: DataDir, turn: Turn, random_bytes: Callable[[int], bytes]
-) -> tuple[tuple[bytes, ...], str]:
+def _next(keys: SealKeys, data: DataDir, turn: Turn) -> tuple[tuple[bytes, ...], str]:
     """The keys as they are to be, and what that is. Raises _Refused and what `SealKeys` does."""
     assert keys.path is not None
     if turn is Turn.INIT:
         if keys.path.exists():
             raise _Refused(f"{keys.path} exists already; without --init a key is added to it")
-        return (random_bytes(KEY_BYTES),), "made"
+        return (data.random_bytes(KEY_BYTES),), "made"
     present = keys.read()
     if turn is Turn.ADD:
         if len(present) >= KEYS_MAX:
             raise _Refused(f"{keys.path} holds {KEYS_MAX} keys already; first drop with --drop-old")
-        new = random_bytes(KEY_BYTES)
+        new = data.random_bytes(KEY_BYTES)
         return (new, *present), f"added key {key_id(new)}"
     newest = key_id(present[0])
     used = seal_of(data.path / FILE_NAME)

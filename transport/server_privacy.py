@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from actors.audit.book import ERASED, AuditFault
+from actors.audit.chain import Keys
 from actors.audit.port import AuditLog
 from actors.audit.trail import AuditTrail
 from actors.directory import Directory
@@ -28,6 +29,7 @@ from actors.stores.keeper import Keeper
 from actors.stores.port import StoreFault
 from actors.stores.sqlite import FILE_NAME, SqliteStore
 from transport.audit_place import PEOPLE_NAME
+from transport.command_notes import CommandNotes
 from transport.erased_places import left_in, pseudonyms_of, store_told
 from transport.erasure_requests import ErasureRequests, RequestUnreadable
 from transport.server_seal import ServerSeal
@@ -71,6 +73,7 @@ class Threads:
         audit: AuditLog,
     ) -> None:
         self._folder: Final = data_dir / FOLDER_NAME
+        self._notes: Final = CommandNotes(data_dir, _no_keys, bytes)
         self._keys: Final = keys
         self._stored: Final = stored
         self._trail: Final = trail
@@ -128,6 +131,11 @@ class Threads:
         def forgot(outcome: bool | AuditFault) -> None:
             if isinstance(outcome, AuditFault):
                 deliver(str(outcome))
+                return
+            try:
+                self._notes.clear_refused()
+            except OSError as error:
+                deliver(str(error))
                 return
             if not outcome:  # else the audit has it already
                 self._audit.note(ERASED)
@@ -293,3 +301,7 @@ class ServerPrivacy:
             self._log.info("retention_swept", **removed)
             self._audit.note("retention_swept", **removed)
         self._clock.call_later(SWEEP_S, self._sweep)
+
+
+def _no_keys() -> Keys:
+    raise AssertionError("no note is read here")

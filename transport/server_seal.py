@@ -86,6 +86,8 @@ class ServerSeal:
             if isinstance(outcome, StoreFault):
                 self._log.error("seal_keys_not_reloaded", error=str(outcome))
                 return
+            if self.seal is not None and seal.ids == self.seal.ids:
+                return  # told twice before the first was done
             self.seal = seal
             self._log.info("seal_keys_reloaded", keys=list(seal.ids))
             self._audit.note("seal_keys_reloaded", keys=list(seal.ids))

@@ -39,6 +39,7 @@ class Keys:
     head: bytes = field(repr=False)
     people: bytes = field(repr=False)
     rooms: bytes = field(repr=False)
+    notes: bytes = field(repr=False)
 
     @classmethod
     def of(cls, secret: bytes) -> "Keys":
@@ -46,7 +47,7 @@ class Keys:
         return cls(*(hmac.digest(secret, b"audit " + name, "sha256") for name in _PURPOSES))
 
 
-_PURPOSES: Final = (b"chain", b"head", b"people", b"rooms")
+_PURPOSES: Final = (b"chain", b"head", b"people", b"rooms", b"notes")
 
 
 class Link(NamedTuple):

@@ -133,6 +133,16 @@ class AuditTrail:
         """
         self.drain(lambda: self._writer.forget(user_id, self._clock.now_ms(), deliver))
 
+    def keep(self, entries: Sequence[Entry], done: Callable[[], object]) -> None:
+        """Write `entries` now, and call `done` when they are on the disk. None of them is ever
+        counted in place of being written: they are kept elsewhere until then, and whoever keeps
+        them bounds their number.
+        """
+        for entry in entries:
+            self._gap = None
+            self._append(entry)
+        self.drain(done)
+
     def anchor(self) -> None:
         """Tell the log where the chain ends. Whoever has both the files and the key can write
         another chain, but not one that ends so, once the log is elsewhere.

@@ -1,4 +1,4 @@
-"""The command `vaultmeet`, killed where the environment says: in the midst of an erasure.
+"""The command `vaultmeet`, killed where the environment says: in the midst of its work.
 
 Owns the plant alone. It dies by SIGKILL, just after the part of the work that is named.
 """
@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from actors.audit.book import AuditBook
 from actors.stores.sqlite import SqliteStore
 from transport import erased_places
 from transport.cli import main
+from transport.command_notes import CommandNotes
 from transport.erasure_requests import ErasureRequests
 
 
@@ -33,6 +35,8 @@ def plant(moment: str) -> None:
         "recordings": (erased_places, "erase_recordings"),
         "audit": (erased_places, "_forget_in_audit"),
         "answer": (ErasureRequests, "_write_done"),
+        "note": (CommandNotes, "put"),
+        "entry": (AuditBook, "write"),
     }
     owner, name = places[moment]
     setattr(owner, name, dying(getattr(owner, name)))

@@ -105,7 +105,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.auth_keys",
         "transport.bearer",
         "transport.audit_place",
+        "transport.caller",
         "transport.clock",
+        "transport.command_audit",
+        "transport.command_notes",
         "transport.compact",
         "transport.data_dir",
         "transport.deadlines",
@@ -116,6 +119,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.export_command",
         "transport.fading",
         "transport.fields",
+        "transport.folder_work",
         "transport.forwarding",
         "transport.http",
         "transport.identity",
@@ -131,6 +135,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.secret_file",
         "transport.sequences",
         "transport.shares",
+        "transport.spool",
         "transport.throttle",
         "transport.wire",
     ),
@@ -153,6 +158,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.replies",
         "transport.seat",
         "transport.server_auth",
+        "transport.server_notes",
         "transport.server_privacy",
         "transport.server_seal",
         "transport.session",
@@ -167,6 +173,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.cli",
         "transport.cli_person",
         "transport.cli_token",
+        "transport.commands",
     ),
 )
 """From the ground up. A file imports from its own floor or a lower one, and never in a circle."""
@@ -277,5 +284,5 @@ PURE: dict[str, frozenset[str]] = {
 }
 """The PURE files, each with what it may import of WORLD all the same."""
 
-EDGE = frozenset({"transport.app", "transport.clock"})
+EDGE = frozenset({"transport.app", "transport.clock", "transport.commands"})
 """Where real time, randomness and identity are made; everywhere else they are arguments."""

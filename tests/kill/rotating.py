@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.settings import Settings
-from transport.app import rotate_key
+from transport.commands import rotate_key
 
 
 @dataclass
@@ -35,4 +35,5 @@ class Rotating:
 
     def _rotate(self, turn: str) -> tuple[bool, str]:
         settings = Settings(seal_key_file=str(self.key_file), data_dir=str(self.data_dir))
-        return rotate_key(settings, "", turn)
+        done, told, _ = rotate_key(settings, "", turn)
+        return done, told

@@ -257,7 +257,10 @@ def test_of_two_rotations_at_a_time_one_is_refused(desk: Desk) -> None:
         others.append(desk.rotate())
         return os.urandom(size)
 
-    assert rotate_seal_key(settings, "", Turn.ADD, key_in_time)[0]
+    data = DataDir(desk.data, key_in_time)
+    announced: list[object] = []
+    assert rotate_seal_key(settings, "", Turn.ADD, data, lambda *said: announced.append(said))[0]
+    assert len(announced) == 1
     ((code, said),) = others
     assert code == 1
     assert f"{desk.file} cannot be written: another command is changing it" in said

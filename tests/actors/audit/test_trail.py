@@ -211,6 +211,22 @@ def test_a_person_is_forgotten_behind_all_that_waits() -> None:
     assert forgotten == [True]
 
 
+@pytest.mark.rule("T4.12", "T4.14")
+def test_what_is_kept_elsewhere_is_written_however_much_waits() -> None:
+    """It is not counted in place of being written, and nobody is told before it is on the disk."""
+    desk = Desk(audit_waiting_max=1)
+    desk.note("a", "b", "c")
+    done: list[str] = []
+    desk.trail.keep([Entry(1, "kept"), Entry(1, "too")], lambda: done.append("kept"))
+    desk.writer.fail()
+    desk.pass_s(10)
+    assert done == []
+    while desk.writer.asked:
+        desk.writer.done()
+    assert done == ["kept"]
+    assert desk.events() == ["a", "audit_gap", "kept", "too"]
+
+
 @pytest.mark.rule("T4.6")
 def test_a_drain_waits_for_nothing_that_comes_after_it() -> None:
     """However much does."""

@@ -1,0 +1,120 @@
+"""Files that one process leaves for another: whole, for their owner, and not believed blindly."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from actors.sealing import Seal
+from tests.actors.stores.places import seal_of
+from transport.spool import Spool, SpoolUnreadable
+
+BYTES_MAX: Final = 1_000
+
+
+def spool(folder: Path, seal: Seal | None = None, *, is_sealed: bool = False) -> Spool:
+    """One below a folder."""
+    return Spool(
+        folder / "spool",
+        "test",
+        lambda: seal,
+        os.urandom,
+        bytes_max=BYTES_MAX,
+        is_sealed=is_sealed,
+    )
+
+
+@pytest.mark.rule("T4.15", "T5.8")
+def test_what_is_written_is_there_under_its_name_for_its_owner_alone(tmp_path: Path) -> None:
+    """In order of the names, drafts not among them, until it is removed; twice does no harm."""
+    here = spool(tmp_path)
+    assert here.named(".x") == []
+    for name in "b.x", "a.x", "c.y":
+        here.write(name, {"name": name})
+    (here.path / ".d.x").write_text("{}")
+    assert here.named(".x") == ["a", "b"]
+    assert here.read("a.x") == {"name": "a.x"}
+    assert here.path.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in here.path.glob("?.?")} == {0o600}
+    here.remove("a.x", "b.x")
+    here.remove("a.x")
+    here.clear_drafts()
+    assert [path.name for path in here.path.iterdir()] == ["c.y"]
+    with pytest.raises(FileNotFoundError):
+        here.read("a.x")
+
+
+@pytest.mark.rule("T4.15", "T3.3")
+def test_what_is_sealed_is_read_under_its_name_alone(tmp_path: Path) -> None:
+    """And what is not is not, where all must be."""
+    here = spool(tmp_path, seal_of(1))
+    here.write("a.x", {"secret": "word"})
+    assert b"word" not in (here.path / "a.x").read_bytes()
+    here.rename("a.x", "b.x")
+    with pytest.raises(SpoolUnreadable):
+        here.read("b.x")
+    spool(tmp_path).write("c.x", {})
+    assert here.read("c.x") == {}
+    with pytest.raises(SpoolUnreadable, match="not sealed"):
+        spool(tmp_path, seal_of(1), is_sealed=True).read("c.x")
+
+
+def links_elsewhere(path: Path) -> None:
+    """To a file that holds what is wanted."""
+    (path.parent.parent / "other").write_text("{}")
+    path.symlink_to(path.parent.parent / "other")
+
+
+@pytest.mark.rule("T4.15")
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (links_elsewhere, "found a link"),
+        (os.mkfifo, "expected a file"),
+        (Path.mkdir, "expected a file"),
+        (lambda path: path.write_bytes(b" " * (BYTES_MAX + 1)), "at most 1000 bytes"),
+        (lambda path: path.write_bytes(b"[" * BYTES_MAX), None),
+        (lambda path: path.write_bytes(b"{"), None),
+        (lambda path: path.write_bytes(b"\xff"), None),
+        (Path.touch, None),
+    ],
+    ids=["link", "pipe", "folder", "long", "deep", "half", "bytes", "empty"],
+)
+def test_what_somebody_else_may_have_put_there_is_refused(
+    put: Any, why: str | None, tmp_path: Path
+) -> None:
+    """Nobody waits for a pipe, and no link is followed."""
+    here = spool(tmp_path)
+    here.path.mkdir()
+    put(here.path / "a.x")
+    with pytest.raises(SpoolUnreadable, match=why):
+        here.read("a.x")
+
+
+@pytest.mark.rule("T4.15")
+def test_the_file_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one who neither is this one, nor root, nor has the folder."""
+    here = spool(tmp_path)
+    here.write("a.x", {})
+    really = os.fstat
+
+    def foreign(descriptor: int) -> os.stat_result:
+        found = list(really(descriptor))
+        found[4] = 4_242
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", foreign)
+    with pytest.raises(SpoolUnreadable, match="belongs to user 4242"):
+        here.read("a.x")
+
+
+@pytest.mark.rule("T4.15")
+def test_more_than_its_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    """Nor is a part of it."""
+    here = spool(tmp_path)
+    with pytest.raises(SpoolUnreadable, match="at most 1000 bytes"):
+        here.write("a.x", {"text": "x" * BYTES_MAX})
+    assert here.named(".x") == []
