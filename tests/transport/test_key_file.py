@@ -88,13 +88,19 @@ def test_a_broken_new_file_leaves_the_old_keys_and_is_told_of_once(
     assert file.keys() == "key two"
 
 
-@pytest.mark.rule("T1.17")
+@pytest.mark.rule("T1.17", "T4.12")
 def test_it_is_read_again_when_somebody_says_so(path: Path) -> None:
-    """Changed or not."""
+    """Changed or not; who is to know of other keys hears of it where they are."""
     log = WrittenLog()
     file = opened(path, log)
+    changes: list[str] = []
+    file.changed = lambda: changes.append(file.keys())
     file.reload()
     assert log.told("auth_keys_reloaded") == [{"file": str(path)}]
+    assert changes == []
+    replace(path, b"key two")
+    file.reload()
+    assert changes == ["key two"]
 
 
 @pytest.mark.rule("T1.18")
