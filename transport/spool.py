@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from actors.ownership import give
 from actors.sealing import FORM, Seal, SealBroken
 
 _NAME_BYTES: Final = 8
@@ -67,14 +68,14 @@ class Spool:
         if len(content) > self._bytes_max:
             raise SpoolUnreadable(f"expected at most {self._bytes_max} bytes")
         self.path.mkdir(mode=0o700, exist_ok=True)
-        self._have_owner(self.path)
+        give(self.path, self.path.parent)
         draft = self.path / f".{name}.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        self._have_owner(draft)
+        give(draft, self.path.parent)
         draft.replace(self.path / name)
         self.keep_names()
 
@@ -152,9 +153,3 @@ class Spool:
         if len(content) > self._bytes_max:
             raise SpoolUnreadable(f"expected at most {self._bytes_max} bytes")
         return content
-
-    def _have_owner(self, path: Path) -> None:
-        """Whoever writes may be another user than the server, who has the folder around it."""
-        owner = self.path.parent.stat()
-        with suppress(PermissionError):
-            os.chown(path, owner.st_uid, owner.st_gid)

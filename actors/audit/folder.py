@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from actors.audit.chain import LINE_BYTES_MAX
+from actors.ownership import give
 
 
 class Folder(Protocol):
@@ -100,6 +101,7 @@ class DiskFolder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path / name, flags, 0o600)
         try:
+            give(descriptor, self.path)
             if os.pwrite(descriptor, data, 0) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
@@ -120,7 +122,9 @@ class DiskFolder:
             self.close()
             self._make()
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._open = (name, os.open(self.path / name, flags, 0o600))
+            descriptor = os.open(self.path / name, flags, 0o600)
+            self._open = (name, descriptor)
+            give(descriptor, self.path)
             self._keep_names()
         return self._open[1]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from actors.ownership import give
 from actors.sealing import KEY_BYTES, Seal, SealBroken
 
 REF_BYTES: Final = 8
@@ -99,6 +100,7 @@ class SqlitePeople:
         if isinstance(path, Path) and not path.exists():
             try:
                 path.touch(mode=0o600)
+                give(path, path.parent)
             except OSError as error:
                 raise PeopleUnusable(f"{path}: {error.strerror}") from None
         self._rows: Final = self._opened()

@@ -6,7 +6,7 @@ the lowest floor that has all it needs.
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # The vocabulary.
-    ("actors", "transport", "actors.ids", "actors.errors", "actors.faults"),
+    ("actors", "transport", "actors.ids", "actors.errors", "actors.faults", "actors.ownership"),
     # PURE: facts and rules as plain data.
     (
         "actors.audit",
