@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def give(made: Path | int, like: Path) -> None:
-    """Have the file, or the one that a descriptor stands for, belong to the owner of `like`. Where
-    this user may not do that it stays as it is. Raises OSError where one of them cannot be looked
-    at.
+def give(made: int, like: Path) -> None:
+    """Have the file that the descriptor `made` stands for belong to the owner of `like`. Never by
+    name: whoever has the folder could have put a link in its place, to a file of root's. Where this
+    user may not do that it stays as it is. Raises OSError where one of them cannot be looked at.
     """
-    owner = os.stat(like)  # noqa: PTH116  # as below, where it may be a descriptor
-    if os.stat(made).st_uid != owner.st_uid:  # noqa: PTH116
+    owner = os.stat(like)  # noqa: PTH116  # as below, where it is a descriptor
+    if os.stat(made).st_uid != owner.st_uid:
         with suppress(PermissionError):
             os.chown(made, owner.st_uid, owner.st_gid)

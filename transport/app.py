@@ -217,10 +217,10 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
     try:
         token_keys = token_keys_of(settings, log)
         verify = None if token_keys is None else verifier_of(settings, token_keys)
+        reloads: list[Callable[[], object]] = [] if token_keys is None else [token_keys.reload]
+        watch_reloads(loop, reloads)  # from the lock on commands tell this process
         if settings.is_audited or settings.durability is not Durability.MEMORY:
             lock_after_commands(data, Waiting(time.monotonic, time.sleep))
-        reloads: list[Callable[[], object]] = [] if token_keys is None else [token_keys.reload]
-        watch_reloads(loop, reloads)
         if settings.durability is Durability.MEMORY:
             keys = derived(secrets.token_bytes(32))
             audit = await open_audit(settings, data.path, clock, log, secrets.token_bytes)
@@ -370,9 +370,9 @@ def _reload_keys(app: Application, data: DataDir, log: Log) -> None:
     except DataDirUnusable as error:
         log.error("keys_not_reloaded", error=str(error))
         return
-    count = len(app.keys.signing)
-    log.info("keys_reloaded", signingKeys=count)
-    if app.keys != before:  # else somebody had them read for nothing: that is no change
+    if app.keys != before:  # else somebody had them read for something else: that is no change
+        count = len(app.keys.signing)
+        log.info("keys_reloaded", signingKeys=count)
         app.audit_log.note("keys_reloaded", keys=app.keys.name(), signingKeys=count)
 
 

@@ -118,7 +118,11 @@ class CommandAudit:
         """Raises NotRecorded."""
         try:
             done_in(
-                self._data, lambda: self._is_gone(name), self._write_all, ANSWER_S, self._waiting
+                self._data,
+                lambda: self._is_gone(name),
+                lambda: self._is_gone(name) or self._write_all(name),
+                ANSWER_S,
+                self._waiting,
             )
         except NotAnswered as late:
             raise NotRecorded(
@@ -130,11 +134,11 @@ class CommandAudit:
     def _is_gone(self, name: str) -> bool | None:
         if self._notes.was_refused(name):
             raise NotRecorded(
-                f"the server could not read the note {name}: does it have another audit_key_file?"
+                f"the note {name} could not be read: does the server have another audit_key_file?"
             )
         return None if name in self._notes.pending() else True
 
-    def _write_all(self) -> bool:
+    def _write_all(self, name: str) -> bool:
         now_ms = self._now_ms()
         book = self._place.book(self._settings, self._data.random_bytes)
         try:
@@ -142,4 +146,6 @@ class CommandAudit:
             write_all(self._notes, book, now_ms)
         finally:
             book.close()
+        if self._is_gone(name) is None:
+            raise NotRecorded(f"the note {name} could not be taken")
         return True

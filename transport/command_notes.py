@@ -9,7 +9,7 @@ who takes them nor who waits for that.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -117,8 +117,8 @@ class CommandNotes:
         return self._spool.named(_WAITING)
 
     def take(self, names: Sequence[str], at_ms: int) -> Taken:
-        """The notes as entries; they stay until they are removed. Of `NOTES_MAX` at most. One that
-        cannot be read is set aside.
+        """The notes as entries; they stay until they are removed. Of the first `NOTES_MAX`. One
+        that cannot be read is set aside.
         """
         notes: dict[str, Entry] = {}
         refused: dict[str, str] = {}
@@ -130,8 +130,11 @@ class CommandNotes:
             except FileNotFoundError:
                 continue  # another has taken it
             except (OSError, ValueError) as error:
-                refused[name] = str(error)
+                # Not as an OSError tells itself: that has the name, which anybody may have chosen.
+                refused[name] = (isinstance(error, OSError) and error.strerror) or str(error)
                 self._set_aside(name)
+        if refused:
+            self._prune(refused)
         return Taken(notes, refused)
 
     def was_refused(self, name: str) -> bool:
@@ -157,10 +160,14 @@ class CommandNotes:
         return Seal((self._keys().notes,), self._random_bytes)
 
     def _set_aside(self, name: str) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it stays, then, and the others go on
             self._spool.rename(f"{name}{_WAITING}", f"{name}{_REFUSED}")
-        for old in self._spool.named(_REFUSED)[:-REFUSED_MAX]:
-            self._spool.remove(f"{old}{_REFUSED}")
+
+    def _prune(self, fresh: Container[str]) -> None:
+        """Not what is `fresh`, whatever its name says of its age: a command looks for it."""
+        old = [name for name in self._spool.named(_REFUSED) if name not in fresh]
+        with suppress(OSError):
+            self._spool.remove(*(f"{name}{_REFUSED}" for name in old[:-REFUSED_MAX]))
 
 
 def shown(name: str) -> str:
@@ -173,9 +180,11 @@ def write_all(notes: CommandNotes, book: AuditBook, now_ms: int) -> None:
     OSError; all that is not written is there then.
     """
     names = notes.pending()
-    if entries := notes.take(names, now_ms).entries(now_ms):
-        book.write(entries, now_ms)
-    notes.remove(names)
+    for start in range(0, len(names), NOTES_MAX):
+        taken = notes.take(names[start : start + NOTES_MAX], now_ms)
+        if entries := taken.entries(now_ms):
+            book.write(entries, now_ms)
+        notes.remove([*taken.notes])
 
 
 def _note(value: Any) -> Note:

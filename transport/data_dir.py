@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.keys import KEY_BYTES, KeyRing, KeysInvalid, parse
+from transport.lock_holder import has_open
 from transport.secret_file import changing, replace_secret
 
 KEYS_NAME: Final = "keys"
@@ -51,15 +52,17 @@ class DataDir:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            # No link: who has the folder must not have root empty a file elsewhere.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self.path / LOCK_NAME, flags, 0o600)
         except OSError as error:
             raise self._unusable(error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 40).decode("ascii", "replace").strip()
+            in_use = self._in_use(descriptor)
             os.close(descriptor)
-            raise self._in_use(holder) from None
+            raise in_use from None
         except OSError as error:
             os.close(descriptor)
             raise self._unusable(error) from None
@@ -92,7 +95,8 @@ class DataDir:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             with suppress(ValueError):
-                return int(os.read(descriptor, 40))
+                # Neither 0 nor less: to kill(2) these are many processes at once.
+                return max(int(os.read(descriptor, 40)), 0) or None
         finally:
             os.close(descriptor)
         return None
@@ -138,15 +142,21 @@ class DataDir:
         server = self.server()
         if server is None:
             return "no server runs on the data_dir"
+        if not has_open(server, self.path / LOCK_NAME):
+            return f"server {server} could not be told: no process of that number has the folder"
         try:
             os.kill(server, signal.SIGHUP)
         except OSError as error:  # another user's, or it has just ended
             return f"server {server} could not be told: {error.strerror}"
         return f"server {server} was told"
 
-    def _in_use(self, holder: str) -> DataDirInUse:
+    def _in_use(self, lock: int) -> DataDirInUse:
+        holder = os.read(lock, 40).decode("ascii", "replace").strip()
         number = holder.removesuffix(_COMMAND)
         is_brief = number != holder
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return DataDirInUse(f"{self.path} is in use by a command", is_brief=True)  # `server`
         whose = "a command" if is_brief else "another server"
         who = f" (process {number})" if number else ""
         return DataDirInUse(f"{self.path} is in use by {whose}{who}", is_brief=is_brief)

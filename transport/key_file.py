@@ -60,8 +60,8 @@ class KeyFile(Generic[K]):
         except (OSError, ValueError) as error:
             self._log.error("auth_keys_not_reloaded", file=str(self._path), error=_why(error))
         else:
-            self._log.info("auth_keys_reloaded", file=str(self._path))
             if content != before:
+                self._log.info("auth_keys_reloaded", file=str(self._path))
                 self.changed()
             self._warn()
 

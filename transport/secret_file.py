@@ -32,7 +32,9 @@ def changing(path: Path) -> Iterator[None]:
 def replace_secret(path: Path, text: str) -> None:
     """Have the file hold `text`. Raises OSError, and the file is then as it was."""
     draft = path.with_name(f"{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft.unlink(missing_ok=True)  # of one that died; were it a link, nothing is to go through it
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(draft, flags, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         os.fchmod(file.fileno(), 0o600)
         if path.exists():  # whoever rotates may be another user than the server

@@ -14,7 +14,7 @@ from actors.audit.trail import AuditTrail
 from actors.ports import Clock, Log
 from actors.settings import Settings
 from transport.audit_place import AuditPlace
-from transport.command_notes import BY, CommandNotes, shown
+from transport.command_notes import BY, NOTES_MAX, CommandNotes, shown
 from transport.data_dir import DataDir
 
 
@@ -61,11 +61,12 @@ class ServerNotes:
                 self._log.error("command_note_refused", note=shown(name), error=why)
             if entries := taken.entries(now_ms):
                 self._under_way |= taken.notes.keys()
-                self._trail.keep(entries, partial(self._kept, taken.notes))
+                are_more = len(names) > NOTES_MAX
+                self._trail.keep(entries, partial(self._kept, taken.notes, are_more=are_more))
 
     # -- inside
 
-    def _kept(self, notes: Mapping[str, Entry]) -> None:
+    def _kept(self, notes: Mapping[str, Entry], *, are_more: bool) -> None:
         """The audit has them."""
         self._under_way -= notes.keys()
         for entry in notes.values():
@@ -74,6 +75,8 @@ class ServerNotes:
             )
         with self._telling():
             self._remove(notes.keys())
+        if are_more and notes:
+            self.look()
 
     def _remove(self, names: Iterable[str]) -> None:
         """Also those that could not be before."""

@@ -1,7 +1,9 @@
 """Small files that one process leaves for another: written whole, read with suspicion, removed.
 
 Owns how such a file gets there, so that a death leaves it whole or not at all, and what is believed
-of one that is found. Knows not what is in it.
+of one that is found. Knows not what is in it. Whose folder this is may be another user than the
+one who runs this, root say: so the folder is opened once, never by way of a link, and all that is
+done is done in what was opened (openat(2); CWE-59).
 
     .NAME.new (half-written) -> NAME -> nothing
 """
@@ -9,9 +11,10 @@ of one that is found. Knows not what is in it.
 import errno
 import json
 import os
+import shutil
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +31,7 @@ class SpoolUnreadable(ValueError):
 class Spool:
     """The folder `path`, made when first written to. Each file is sealed where `seal` gives one,
     as what it is (`kind`) and under its name; with `is_sealed` none that is in the clear is read.
-    `bytes_max` bounds each. All may raise OSError.
+    `bytes_max` bounds each. All may raise OSError, also where the folder is a link or none.
     """
 
     def __init__(
@@ -55,9 +58,9 @@ class Spool:
     def named(self, end: str) -> list[str]:
         """What its files with that ending are called without it, in order."""
         return [
-            path.name.removesuffix(end)
-            for path in self._paths()
-            if path.name.endswith(end) and not path.name.startswith(".")
+            name.removesuffix(end)
+            for name in self._names()
+            if name.endswith(end) and not name.startswith(".")
         ]
 
     def write(self, name: str, value: Mapping[str, object]) -> None:
@@ -67,21 +70,25 @@ class Spool:
             content = seal.seal(self._place(name), content)
         if len(content) > self._bytes_max:
             raise SpoolUnreadable(f"expected at most {self._bytes_max} bytes")
-        self.path.mkdir(mode=0o700, exist_ok=True)
-        give(self.path, self.path.parent)
-        draft = self.path / f".{name}.new"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        give(draft, self.path.parent)
-        draft.replace(self.path / name)
-        self.keep_names()
+        with suppress(FileExistsError):
+            self.path.mkdir(mode=0o700)
+        with self._opened() as folder:
+            give(folder, self.path.parent)
+            draft = f".{name}.new"
+            _remove(folder, draft)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(draft, flags, 0o600, dir_fd=folder), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                give(file.fileno(), self.path.parent)
+            os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def read(self, name: str) -> Any:
         """The JSON in it. Raises FileNotFoundError and SpoolUnreadable."""
-        content = self._content(self.path / name)
+        with self._opened() as folder:
+            content = self._content(folder, name)
         try:
             if content.startswith(FORM):
                 seal = self._seal()
@@ -97,45 +104,57 @@ class Spool:
             raise SpoolUnreadable(str(error)) from None
 
     def rename(self, name: str, other: str) -> None:
-        """In one step, also over one that is there."""
-        (self.path / name).replace(self.path / other)
-        self.keep_names()
+        """In one step, also over a file that is there. Raises FileNotFoundError."""
+        with self._opened() as folder:
+            try:
+                os.replace(name, other, src_dir_fd=folder, dst_dir_fd=folder)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a folder is in the way
+                _remove(folder, other)
+                os.replace(name, other, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def remove(self, *names: str) -> None:
-        """Gone when it returns. Those that are not there are no matter."""
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
+        """Gone when it returns, with what is in it where it is a folder. Those that are not there
+        are no matter.
+        """
         if names:
-            with suppress(FileNotFoundError):
-                self.keep_names()
+            with suppress(FileNotFoundError), self._opened() as folder:
+                for name in names:
+                    _remove(folder, name)
+                os.fsync(folder)
 
     def clear_drafts(self) -> None:
         """Files half-written are nobody's, once whoever wrote them is dead."""
-        for path in self._paths():
-            if path.name.startswith("."):
-                path.unlink(missing_ok=True)
-
-    def keep_names(self) -> None:
-        """Have it durable which files there are."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        self.remove(*(name for name in self._names() if name.startswith(".")))
 
     # -- inside
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.path.iterdir()) if self.path.is_dir() else []
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        folder = os.open(self.path, flags)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _names(self) -> list[str]:
+        try:
+            with self._opened() as folder:
+                return sorted(os.listdir(folder))  # noqa: PTH208  # of what was opened
+        except FileNotFoundError:
+            return []
 
     def _place(self, name: str) -> bytes:
         return f"{self._kind} {name}".encode()
 
-    def _content(self, path: Path) -> bytes:
+    def _content(self, folder: int, name: str) -> bytes:
         # Neither links nor pipes: whoever put them there must not choose what is read, or hold up.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags)
+            descriptor = os.open(name, flags, dir_fd=folder)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise SpoolUnreadable("expected a file, found a link") from None
@@ -153,3 +172,15 @@ class Spool:
         if len(content) > self._bytes_max:
             raise SpoolUnreadable(f"expected at most {self._bytes_max} bytes")
         return content
+
+
+def _remove(folder: int, name: str) -> None:
+    """Whatever it is; a link goes, and not what it leads to."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise
+        shutil.rmtree(name, dir_fd=folder)

@@ -7,6 +7,7 @@ with the person any more; the chain of the entries does not notice.
 """
 
 import hmac
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
@@ -79,6 +80,15 @@ def tag_of(key: bytes, user_id: str) -> bytes:
     return hmac.digest(key, user_id.encode("utf-8", "surrogatepass"), "sha256")[:16]
 
 
+def _make(path: Path) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        give(descriptor, path.parent)
+    finally:
+        os.close(descriptor)
+
+
 def _place(ref: str) -> bytes:
     return b"vaultmeet audit person " + ref.encode()
 
@@ -99,8 +109,7 @@ class SqlitePeople:
         self._seen = 0
         if isinstance(path, Path) and not path.exists():
             try:
-                path.touch(mode=0o600)
-                give(path, path.parent)
+                _make(path)
             except OSError as error:
                 raise PeopleUnusable(f"{path}: {error.strerror}") from None
         self._rows: Final = self._opened()

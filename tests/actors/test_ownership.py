@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from actors.audit.folder import DiskFolder
-from actors.audit.people import SqlitePeople
+from actors.audit.people import PeopleUnusable, SqlitePeople
 from actors.ownership import give
 from transport.spool import Spool
 
@@ -64,7 +64,8 @@ def test_what_belongs_there_already_is_left(tmp_path: Path) -> None:
     """And so is what this user may not give away."""
     (tmp_path / "file").touch()
     before = (tmp_path / "file").stat()
-    give(tmp_path / "file", tmp_path)
+    with (tmp_path / "file").open() as file:
+        give(file.fileno(), tmp_path)
     assert (tmp_path / "file").stat() == before
 
 
@@ -78,3 +79,12 @@ def test_who_may_not_give_it_away_goes_on(owned: Owned, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "chown", refused)
     DiskFolder(owned.folder).append("audit-000001.jsonl", b"line\n")
     assert (owned.folder / "audit-000001.jsonl").read_bytes() == b"line\n"
+
+
+@pytest.mark.rule("T4.12", "T4.18")
+def test_a_table_is_not_made_where_a_link_leads(tmp_path: Path) -> None:
+    """Root would make a file of another user's wherever that one wants it."""
+    (tmp_path / "people.db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PeopleUnusable):
+        SqlitePeople(tmp_path / "people.db", b"t" * 32, os.urandom)
+    assert not (tmp_path / "elsewhere").exists()

@@ -125,6 +125,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.identity",
         "transport.key_file",
         "transport.limits",
+        "transport.lock_holder",
         "transport.moderation",
         "transport.pacer",
         "transport.requests",

@@ -217,3 +217,42 @@ def test_what_another_has_put_there_is_told_and_harms_no_command(data: DataDir) 
     events = [entry["event"] for entry in audit_of(data)]
     assert events[-2:] == ["command_run", "command_note_refused"]
     assert notes_in(data.path) == [name.replace(".note", ".refused")]
+
+
+@pytest.mark.rule("T4.14", "T4.15")
+def test_of_more_notes_than_may_wait_none_is_lost(
+    data: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that leave theirs at the same moment may be some more."""
+    notes = CommandNotes(data.path, AuditPlace(data.path).keys, os.urandom)
+    names = [notes.put(NOTE) for _ in range(5)]
+    monkeypatch.setattr(command_notes, "NOTES_MAX", 2)
+    with pytest.raises(NotRecorded, match="wait already"):
+        telling(data).record("audit show", {})
+    monkeypatch.setattr(command_notes, "NOTES_MAX", 6)
+    audit = telling(data)
+    audit.announce("rotate-keys", {})
+    monkeypatch.setattr(command_notes, "NOTES_MAX", 2)
+    audit.settle()
+    assert audit.remark == ""
+    assert {run["details"]["note"] for run in runs(data)} > set(names)
+    assert len(runs(data)) == 6
+    assert notes_in(data.path) == []
+
+
+@pytest.mark.rule("T4.12", "T4.13")
+def test_what_another_command_has_written_needs_no_file_of_the_audit(data: DataDir) -> None:
+    """And what another could not read is no entry, though it waits no more."""
+    ours, others = telling(data), telling(data)
+    others.announce("rotate-keys", {})
+    ours.record("audit show", {})
+    files = sorted((data.path / "audit").glob("*.jsonl"))
+    others.settle()
+    assert others.remark == ""
+    assert sorted((data.path / "audit").glob("*.jsonl")) == files
+    others.announce("rotate-keys", {})
+    (name,) = notes_in(data.path)
+    (data.path / "audit-notes" / name).write_text("{}")
+    others.settle()
+    assert "could not be read" in others.remark
+    assert len(runs(data)) == 2

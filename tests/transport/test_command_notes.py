@@ -169,13 +169,18 @@ def test_a_note_is_so_long_and_no_longer(tmp_path: Path) -> None:
 def test_of_those_set_aside_the_newest_are_kept_until_somebody_is_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who nobody can look through them for."""
+    """Who nobody can look through them for. A clock that was set back makes none of them old before
+    whoever waits for it has seen it: else a note that was refused seems to be one that was taken.
+    """
     monkeypatch.setattr(command_notes, "REFUSED_MAX", 2)
     here = notes(tmp_path)
-    for number in range(4):
+    for number in range(1, 5):
         planted(tmp_path, {}, f"{number:014}-0123456789abcdef")
-    assert len(here.take(here.pending(), NOW_MS).refused) == 4
-    assert notes_in(tmp_path) == [f"{number:014}-0123456789abcdef.refused" for number in (2, 3)]
+        assert len(here.take(here.pending(), NOW_MS).refused) == 1
+    back = planted(tmp_path, {}, f"{0:014}-0123456789abcdef")
+    here.take([back], NOW_MS)
+    assert here.was_refused(back)
+    assert notes_in(tmp_path) == [f"{number:014}-0123456789abcdef.refused" for number in (0, 3, 4)]
     here.clear_refused()
     assert notes_in(tmp_path) == []
 
@@ -191,3 +196,36 @@ def test_notes_are_taken_in_the_order_in_which_they_were_made(tmp_path: Path) ->
         "1970-01-01T00:00:00.099Z",
         "1970-01-01T00:01:40.000Z",
     ]
+
+
+@pytest.mark.rule("T4.15")
+def test_folders_under_the_names_of_notes_disturb_nobody(tmp_path: Path) -> None:
+    """Nor does one where such a note is to be set aside; in the end all of them go."""
+    here = notes(tmp_path)
+    name = here.put(NOTE)
+    place = tmp_path / "audit-notes"
+    for other in "x.note", "x.refused", "y.refused":
+        (place / other / "in it").mkdir(parents=True)
+    (place / "y.note").write_text("none")
+    taken = here.take(here.pending(), NOW_MS)
+    assert [*taken.notes] == [name]
+    assert taken.refused == {"x": "expected a file", "y": "it is not sealed"}
+    assert notes_in(tmp_path) == [f"{name}.note", "x.refused", "y.refused"]
+    here.clear_refused()
+    assert notes_in(tmp_path) == [f"{name}.note"]
+
+
+@pytest.mark.rule("T4.15", "T4.6")
+def test_why_a_note_was_refused_does_not_tell_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which whoever put it there has chosen, and which may be somebody's."""
+
+    def unreadable(self: Spool, name: str) -> Any:
+        raise PermissionError(13, "Permission denied", str(self.path / name))
+
+    monkeypatch.setattr(Spool, "read", unreadable)
+    here = notes(tmp_path)
+    planted(tmp_path, {}, "Zaphod")
+    (entry,) = here.take(here.pending(), NOW_MS).entries(NOW_MS)
+    assert entry.details == {"note": "of another name", "error": "Permission denied"}

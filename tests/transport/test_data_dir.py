@@ -1,5 +1,6 @@
 """The folder of a server's data: one server at a time, and keys that nobody else reads."""
 
+import fcntl
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from actors.keys import KEY_BYTES, KeyRing, parse
-from transport.data_dir import KEYS_NAME, LOCK_NAME, DataDir, DataDirUnusable
+from transport.data_dir import KEYS_NAME, LOCK_NAME, DataDir, DataDirInUse, DataDirUnusable
 
 HOLDER = """
 import sys
@@ -305,3 +306,58 @@ def test_keys_may_be_asked_for_without_being_made(folder: DataDir) -> None:
     assert not path.exists()
     ring = folder.keys()
     assert folder.keys(make=False) == ring
+
+
+@pytest.mark.rule("T4.18")
+@pytest.mark.parametrize("told", ["-1", "0", "1", "{parent}", "2147483647", "99999999999999999999"])
+def test_nobody_but_who_has_the_folder_is_ever_told(
+    told: str, folder: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever number is in the file: another process's, all of a group, or all there are."""
+
+    def killed(pid: int, number: int) -> None:
+        raise AssertionError(f"told {pid}")
+
+    folder.lock()
+    (folder.path / LOCK_NAME).write_text(f"{told.format(parent=os.getppid())}\n")
+    monkeypatch.setattr(os, "kill", killed)
+    said = DataDir(folder.path, Counted()).tell_server()
+    assert "could not be told: no process of that number" in said or said.startswith("no server")
+
+
+@pytest.mark.rule("T4.18")
+def test_a_lock_that_is_a_link_is_not_gone_through(folder: DataDir, tmp_path: Path) -> None:
+    """Else root, who runs a command, would empty a file of the choice of whoever has the folder."""
+    (tmp_path / "other").write_text("mine")
+    folder.path.mkdir(parents=True)
+    (folder.path / LOCK_NAME).symlink_to(tmp_path / "other")
+    with pytest.raises(DataDirUnusable, match="cannot be used"):
+        folder.lock()
+    assert (tmp_path / "other").read_text() == "mine"
+
+
+@pytest.mark.rule("T4.18", "P5.1")
+def test_who_only_looks_is_not_taken_for_a_server(folder: DataDir) -> None:
+    """Whatever number is left in the file: who comes looks again in a moment, and gets in."""
+    folder.lock()
+    folder.unlock()
+    with (folder.path / LOCK_NAME).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        with pytest.raises(DataDirInUse) as raised:
+            folder.lock()
+        assert raised.value.is_brief
+    folder.lock()
+
+
+@pytest.mark.rule("P4.8", "T4.18")
+def test_a_draft_of_keys_that_is_a_link_is_not_gone_through(
+    folder: DataDir, tmp_path: Path
+) -> None:
+    """It is replaced."""
+    (tmp_path / "other").write_text("mine")
+    folder.lock()
+    ring = folder.keys()
+    (folder.path / f"{KEYS_NAME}.new").symlink_to(tmp_path / "other")
+    folder.keep_keys(ring)
+    assert folder.keys() == ring
+    assert (tmp_path / "other").read_text() == "mine"

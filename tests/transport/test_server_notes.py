@@ -11,6 +11,7 @@ from actors.settings import Settings
 from tests.actors.audit.test_trail import Desk
 from tests.transport.noted import BY, NOTE, audited_folder, notes_in
 from tests.transport.simulated import SimulatedClock, WrittenLog
+from transport import command_notes, server_notes
 from transport.audit_place import AuditPlace
 from transport.command_notes import CommandNotes
 from transport.server_notes import ServerNotes
@@ -150,3 +151,18 @@ def test_a_note_that_cannot_be_removed_is_written_once(
     house.server.look()
     assert notes_in(house.data.path) == []
     assert len(house.names()) == 1
+
+
+@pytest.mark.rule("T4.14", "T4.15")
+def test_of_more_than_may_wait_all_are_taken_with_one_signal(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many at a time."""
+    names = [house.commands.put(NOTE) for _ in range(5)]
+    for module in command_notes, server_notes:
+        monkeypatch.setattr(module, "NOTES_MAX", 2)
+    house.server.look()
+    while house.desk.writer.asked:
+        house.desk.writer.done()
+    assert sorted(map(str, house.names())) == sorted(names)
+    assert notes_in(house.data.path) == []

@@ -118,3 +118,59 @@ def test_more_than_its_reader_would_take_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnreadable, match="at most 1000 bytes"):
         here.write("a.x", {"text": "x" * BYTES_MAX})
     assert here.named(".x") == []
+
+
+@pytest.mark.rule("T4.15", "T5.8")
+def test_a_folder_that_is_a_link_is_not_gone_through(tmp_path: Path) -> None:
+    """Root may run this in the folder of somebody who would have it write, or remove, elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    for name in ".bashrc", "a.x":
+        (elsewhere / name).write_text("{}")
+    before = elsewhere.stat()
+    here = spool(tmp_path)
+    here.path.symlink_to(elsewhere)
+    for act in (
+        here.clear_drafts,
+        lambda: here.write("b.x", {}),
+        lambda: here.read("a.x"),
+        lambda: here.rename("a.x", "b.x"),
+        lambda: here.remove("a.x"),
+        lambda: here.named(".x"),
+    ):
+        with pytest.raises(NotADirectoryError):
+            act()
+    assert sorted(path.name for path in elsewhere.iterdir()) == [".bashrc", "a.x"]
+    assert elsewhere.stat() == before
+
+
+@pytest.mark.rule("T4.15")
+def test_a_link_in_the_place_of_a_draft_leads_nowhere(tmp_path: Path) -> None:
+    """Neither is what it names written, nor does it go."""
+    (tmp_path / "other").write_text("mine")
+    here = spool(tmp_path)
+    here.path.mkdir()
+    (here.path / ".a.x.new").symlink_to(tmp_path / "other")
+    here.write("a.x", {})
+    assert here.read("a.x") == {}
+    (here.path / ".b.x.new").symlink_to(tmp_path / "other")
+    here.clear_drafts()
+    assert (tmp_path / "other").read_text() == "mine"
+    assert [path.name for path in here.path.iterdir()] == ["a.x"]
+
+
+@pytest.mark.rule("T4.15", "T4.17")
+def test_folders_in_the_place_of_files_are_in_nobodys_way(tmp_path: Path) -> None:
+    """A file takes the place of one, one that of a file; what is removed goes with all in it."""
+    here = spool(tmp_path)
+    for name in ".draft", "old.x", "b.y":
+        (here.path / name / "in it").mkdir(parents=True)
+    (here.path / "c.y").mkdir()
+    here.write("a.x", {})
+    here.rename("a.x", "b.y")
+    assert here.read("b.y") == {}
+    here.rename("c.y", "b.y")
+    assert (here.path / "b.y").is_dir()
+    here.clear_drafts()
+    here.remove("old.x", "b.y")
+    assert list(here.path.iterdir()) == []
