@@ -115,15 +115,22 @@ class Spool:
                 os.replace(name, other, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
 
-    def remove(self, *names: str) -> None:
-        """Gone when it returns, with what is in it where it is a folder. Those that are not there
-        are no matter.
+    def remove(self, *names: str, is_durable: bool = True) -> None:
+        """Gone when it returns, with what is in it where it is a folder; `is_durable`: for good,
+        else a loss of power may bring it back before `flush`. Those that are not there are no
+        matter.
         """
         if names:
             with suppress(FileNotFoundError), self._opened() as folder:
                 for name in names:
                     _remove(folder, name)
-                os.fsync(folder)
+                if is_durable:
+                    os.fsync(folder)
+
+    def flush(self) -> None:
+        """Have it durable which files there are."""
+        with suppress(FileNotFoundError), self._opened() as folder:
+            os.fsync(folder)
 
     def clear_drafts(self) -> None:
         """Files half-written are nobody's, once whoever wrote them is dead."""

@@ -136,7 +136,7 @@ def test_a_note_that_cannot_be_removed_is_written_once(
     """It is told, and removed when that is possible."""
     removed: Any = Spool.remove
 
-    def failing(self: Spool, *names: str) -> None:
+    def failing(self: Spool, *names: str, is_durable: bool = True) -> None:
         if names:
             raise OSError(30, "Read-only file system")
 
@@ -151,6 +151,22 @@ def test_a_note_that_cannot_be_removed_is_written_once(
     house.server.look()
     assert notes_in(house.data.path) == []
     assert len(house.names()) == 1
+
+
+@pytest.mark.rule("T4.14", "T4.17")
+def test_the_loop_does_not_wait_for_the_disk_to_have_a_note_gone_but_an_erasure_does(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power may bring one back, which is an entry twice; none of who is erased."""
+    house.commands.put(NOTE)
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    house.server.look()
+    house.desk.writer.done()
+    assert notes_in(house.data.path) == []
+    assert flushed == []
+    house.commands.clear_refused()
+    assert len(flushed) == 1
 
 
 @pytest.mark.rule("T4.14", "T4.15")
