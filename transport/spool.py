@@ -64,26 +64,22 @@ class Spool:
         ]
 
     def write(self, name: str, value: Mapping[str, object]) -> None:
-        """Durable when it returns. Raises SpoolUnreadable where nobody would read so much."""
+        """Durable when it returns; nothing is left where it raises. Raises SpoolUnreadable where
+        nobody would read so much.
+        """
         seal, content = self._seal(), json.dumps(value).encode()
         if seal is not None:
             content = seal.seal(self._place(name), content)
         if len(content) > self._bytes_max:
             raise SpoolUnreadable(f"expected at most {self._bytes_max} bytes")
-        with suppress(FileExistsError):
-            self.path.mkdir(mode=0o700)
-        with self._opened() as folder:
-            give(folder, self.path.parent)
-            draft = f".{name}.new"
-            _remove(folder, draft)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(draft, flags, 0o600, dir_fd=folder), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                give(file.fileno(), self.path.parent)
-            os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+        try:
+            with suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
+            with self._opened() as folder:
+                give(folder, self.path.parent)
+                self._write_in(folder, name, content)
+        except OSError as error:  # which may have no name, or that of the draft alone
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def read(self, name: str) -> Any:
         """The JSON in it. Raises FileNotFoundError and SpoolUnreadable."""
@@ -147,6 +143,24 @@ class Spool:
         finally:
             os.close(folder)
 
+    def _write_in(self, folder: int, name: str, content: bytes) -> None:
+        draft = f".{name}.new"
+        _remove(folder, draft)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(draft, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                give(file.fileno(), self.path.parent)
+            os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:  # else a full disk is the fuller for it
+            with suppress(OSError):
+                _remove(folder, draft)
+            raise
+        os.fsync(folder)
+
     def _names(self) -> list[str]:
         try:
             with self._opened() as folder:
@@ -183,11 +197,8 @@ class Spool:
 
 def _remove(folder: int, name: str) -> None:
     """Whatever it is; a link goes, and not what it leads to."""
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return
-    except OSError:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise
-        shutil.rmtree(name, dir_fd=folder)
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=folder)
+        else:
+            os.unlink(name, dir_fd=folder)

@@ -174,3 +174,17 @@ def test_folders_in_the_place_of_files_are_in_nobodys_way(tmp_path: Path) -> Non
     here.clear_drafts()
     here.remove("old.x", "b.y")
     assert list(here.path.iterdir()) == []
+
+
+@pytest.mark.rule("T4.15")
+def test_what_finds_no_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each try would make a full disk fuller. The folder is named."""
+    here = spool(tmp_path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{here.path}'"):
+        here.write("a.x", {})
+    assert list(here.path.iterdir()) == []
