@@ -99,6 +99,8 @@ async def test_every_command_is_an_entry_before_what_came_of_it(
         if is_running:
             await told(server, "seal_keys_reloaded")
             await here.end(TERM)
+            logged = [line["event"] for line in server.lines if "_reloaded" in line["event"]]
+            assert logged == ["keys_reloaded", "seal_keys_reloaded"], "nor does the log"
         entries = desk.entries()
         exported = json.loads(said(desk.run("export-user", USER)))["audit"]
     told_to_user = [entry for entry in exported if entry["event"] == "command_run"]

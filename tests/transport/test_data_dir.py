@@ -322,6 +322,7 @@ def test_nobody_but_who_has_the_folder_is_ever_told(
     (folder.path / LOCK_NAME).write_text(f"{told.format(parent=os.getppid())}\n")
     monkeypatch.setattr(os, "kill", killed)
     said = DataDir(folder.path, Counted()).tell_server()
+    assert (DataDir(folder.path, Counted()).server() is None) == (told in {"-1", "0"})
     assert "could not be told: no process of that number" in said or said.startswith("no server")
 
 
@@ -351,13 +352,18 @@ def test_who_only_looks_is_not_taken_for_a_server(folder: DataDir) -> None:
 
 @pytest.mark.rule("P4.8", "T4.18")
 def test_a_draft_of_keys_that_is_a_link_is_not_gone_through(
-    folder: DataDir, tmp_path: Path
+    folder: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is replaced."""
+    """It is replaced; and where it comes at the last moment the keys are as they were."""
     (tmp_path / "other").write_text("mine")
     folder.lock()
     ring = folder.keys()
     (folder.path / f"{KEYS_NAME}.new").symlink_to(tmp_path / "other")
     folder.keep_keys(ring)
+    assert folder.keys() == ring
+    (folder.path / f"{KEYS_NAME}.new").symlink_to(tmp_path / "other")
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok: None)
+    with pytest.raises(DataDirUnusable, match="File exists"):
+        folder.keep_keys(ring.rotated(folder.new_key(), revoke=True))
     assert folder.keys() == ring
     assert (tmp_path / "other").read_text() == "mine"
