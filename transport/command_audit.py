@@ -126,7 +126,7 @@ class CommandAudit:
             )
         except NotAnswered as late:
             raise NotRecorded(
-                f"server {late.server} has not recorded it within {ANSWER_S:g} s"
+                f"{late.told}, and has not recorded it within {ANSWER_S:g} s"
             ) from None
         except _FAULTS as error:
             raise NotRecorded(str(error)) from None

@@ -27,11 +27,14 @@ class Waiting:
 
 
 class NotAnswered(Exception):
-    """The server that has the folder has not done it in time. It may yet."""
+    """The server that has the folder has not done it in time. It may yet. `told` says in words
+    whether it was told at all.
+    """
 
-    def __init__(self, server: int) -> None:
+    def __init__(self, server: int, told: str) -> None:
         super().__init__(f"server {server} has not answered")
         self.server: Final = server
+        self.told: Final = told
 
 
 def lock_after_commands(data: DataDir, waiting: Waiting, *, is_brief: bool = False) -> None:
@@ -76,7 +79,7 @@ def done_in(
                 return work()
             finally:
                 data.unlock()
-        data.tell_server()
+        told = data.tell_server()
         while True:
             ended = data.server() != server
             found = answer()  # whoever has ended may have answered before
@@ -85,5 +88,5 @@ def done_in(
             if ended:
                 break
             if waiting.monotonic_s() >= until_s:
-                raise NotAnswered(server)
+                raise NotAnswered(server, told)
             waiting.pause(_LOOK_S)

@@ -130,7 +130,8 @@ def test_a_server_that_does_not_record_it_has_it_refused(
     server.lock()
     began_s = clock.monotonic_s()
     with pytest.raises(
-        NotRecorded, match=f"server {os.getpid()} has not recorded it within {ANSWER_S:g} s"
+        NotRecorded,
+        match=f"server {os.getpid()} was told, and has not recorded it within {ANSWER_S:g} s",
     ):
         telling(data, clock).record("export-user", {})
     assert clock.monotonic_s() - began_s == pytest.approx(ANSWER_S, abs=0.1)
@@ -140,6 +141,9 @@ def test_a_server_that_does_not_record_it_has_it_refused(
     audit.settle()
     assert "has not recorded it" in audit.remark
     assert len(notes_in(data.path)) == 1
+    (data.path / LOCK_NAME).write_text("1\n")  # as it is seen from another container
+    with pytest.raises(NotRecorded, match="server 1 could not be told: no process of that number"):
+        telling(data, clock).record("export-user", {})
     server.unlock()
 
 
