@@ -12,7 +12,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -165,8 +165,11 @@ def lasting(player: Object) -> Object:
 
 
 def listed(folder: Path) -> dict[str, bytes]:
-    """Everything below `folder`, files with their bytes."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
-        for path in sorted(folder.rglob("*"))
-    }
+    """Everything below `folder`, files with their bytes. A running server may replace a file between
+    the look and the opening: what is gone by then is left out.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            found[str(path.relative_to(folder))] = path.read_bytes() if path.is_file() else b""
+    return found

@@ -223,7 +223,7 @@ async def test_strangers_are_few_and_are_turned_away(tmp_path: Path) -> None:
     """503 beyond the bound; 4401 for who says nothing, and for who says too much."""
     secret = secret_file(tmp_path)
     settings: dict[str, Any] = {"auth": "jwt", "jwt_secret_file": secret, "unauthenticated_max": 1}
-    with running(**GENEROUS, **settings, auth_timeout_s=1) as server:
+    with running(**GENEROUS, **settings, auth_timeout_s=2) as server:
         silent = Client(server, "silent")
         await silent.open()
         assert await status_of(server) == 503

@@ -213,7 +213,7 @@ async def test_a_handshake_may_end_at_any_byte(server: Server, room: str) -> Non
 @pytest.mark.rule("C1.17")
 async def test_a_handshake_that_never_ends_is_ended(room: str) -> None:
     """Neither silence nor a drop now and then keeps a connection beyond its time."""
-    with running(handshake_timeout_s=0.3) as server:
+    with running(handshake_timeout_s=1) as server:
         async with raw(server) as silent, raw(server) as slow:
             await slow.send(b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             await silent.ended()

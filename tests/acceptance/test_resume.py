@@ -214,7 +214,7 @@ async def test_a_lost_player_keeps_its_room(room: str) -> None:
 async def test_a_half_open_connection_is_lost_within_the_heartbeat(room: str) -> None:
     """A client that answers no ping is lost and then times out; those who answer stay."""
     with running(
-        **GENEROUS, heartbeat_s=0.2, heartbeat_timeout_s=0.2, resume_grace_s=0.3
+        **GENEROUS, heartbeat_s=0.2, heartbeat_timeout_s=1.5, resume_grace_s=0.3
     ) as server:
         async with seated(server, room, 2) as (ann, bob), raw_websocket(server) as dead:
             await dead.send_objects({"type": "joinRoomGameSpace", "roomId": room})
@@ -243,7 +243,7 @@ async def test_a_half_open_connection_is_lost_within_the_heartbeat(room: str) ->
 @pytest.mark.rule("G6.16", "G6.5")
 async def test_a_half_open_session_resumes_elsewhere(room: str) -> None:
     """The dead socket was found first, and then a resume over a new one brings the player back."""
-    with running(**GENEROUS, heartbeat_s=0.2, heartbeat_timeout_s=0.2) as server:
+    with running(**GENEROUS, heartbeat_s=0.2, heartbeat_timeout_s=1.5) as server:
         async with seated(server, room, 1) as (bob,), raw_websocket(server) as dead:
             await dead.send_objects({"type": "joinRoomGameSpace", "roomId": room})
             seat = await dead.next_object(JOINED)

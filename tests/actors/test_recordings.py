@@ -24,7 +24,7 @@ from tests.actors.stage import settle
 
 NOW_MS = 1_795_878_667_296
 INVALID, RESTARTED = RecordingReason.STATE_INVALID, RecordingReason.ROOM_RESTARTED
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def recording(
@@ -322,7 +322,7 @@ def test_what_was_cut_off_half_way_is_removed_by_the_next(tmp_path: Path) -> Non
 async def test_where_nothing_is_kept_there_is_neither_folder_nor_thread(tmp_path: Path) -> None:
     """A server whose rooms are well pays nothing."""
     desk = Desk(tmp_path / "recordings")
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     await desk.done()
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads  # one of an earlier test may just have ended
     assert names(tmp_path) == []

@@ -25,7 +25,7 @@ from tests.acceptance.compact import read_moves
 from tests.benchmarks.test_dialects import server_frame
 from transport.compact import EXACT_FROM, moves_payload
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 EPOCH = 1_795_878_667_296
 EXACT_US = int(EXACT_FROM) * 1000
 """From here on a stamp takes 8 bytes."""

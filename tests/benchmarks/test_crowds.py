@@ -37,7 +37,7 @@ from benchmarks.harness import (
 )
 from benchmarks.load import Client, MovePump
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 
 
 def started(name: str) -> ServerProcess:

@@ -4,7 +4,7 @@ import json
 from threading import Event
 from typing import Any, Final
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 """How long a thread may take before the test fails instead of waiting on."""
 
 

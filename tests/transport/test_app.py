@@ -17,7 +17,7 @@ from transport import app
 from transport.app import Application
 from transport.door import Door
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 TURNS = 12
 """More turns of the loop than any request takes from mailbox to mailbox."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import ssl
@@ -18,7 +19,7 @@ from websockets.uri import parse_uri
 from tests.transport.sockets import Porch
 from transport.server import Server
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -98,25 +99,27 @@ def test_port_0_takes_a_free_one_and_tells_which() -> None:
 
 
 def test_a_round_of_the_loop_lets_in_as_many_as_there_are_handles() -> None:
-    """uvloop accepts one connection a handle and round, and a round may be long."""
+    """uvloop accepts one connection a handle and round, and a round may be long. Rounds in which
+    nobody comes are not counted: the kernel may be slower than they are.
+    """
 
-    async def crowd(handles: int) -> int:
+    async def crowd(handles: int) -> list[int]:
         porch = Porch(port=0)
         server = Server(porch.settings, porch.door)
         await server.listen(handles)
         waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
-        rounds = 0
-        while len(porch.door.guests) < len(waiting):
+        inside = [0]
+        while inside[-1] < len(waiting):
             await asyncio.sleep(0)
-            rounds += 1
+            inside.append(len(porch.door.guests))
         for each in waiting:
             each.close()
         await server.drain(lambda: 1)
-        return rounds
+        return [after - before for before, after in itertools.pairwise(inside) if after > before]
 
     alone, together = uvloop.run(crowd(1)), uvloop.run(crowd(16))
-    assert alone >= 40
-    assert together <= 10
+    assert alone == [1] * 40
+    assert len(together) <= 10
 
 
 @pytest.mark.rule("O2.1", "O2.2", "O2.4")

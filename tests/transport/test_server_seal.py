@@ -19,7 +19,7 @@ from tests.actors.stores.rooms import whole
 from transport.seal_keys import SealKeys, SealKeysUnusable
 from transport.server_seal import ServerSeal
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 FIRST, SECOND = key_id(key(1)), key_id(key(2))
 
 

@@ -13,7 +13,7 @@ from actors.ids import RoomId
 from actors.records import Record
 from actors.stores.port import Batch, Opened, Store
 
-PATIENCE_S: Final = 20
+PATIENCE_S: Final = 60
 """Longest wait of a stalled call; only a hanging test gets there."""
 
 Call: TypeAlias = tuple[str, int]
