@@ -179,15 +179,21 @@ class Inspection:
     def _look_at_lost(self) -> None:
         world = self._world
         now_s = world.loop.time()
+        settings, court = world.settings, world.court
         waits_for_disk = (
-            world.settings.durability is Durability.JOURNAL
+            settings.durability is Durability.JOURNAL
             and now_s - world.bad_weather_s < BAD_WEATHER_S
         )
-        most_s = world.settings.resume_grace_s + LATE_S
+        most_s = settings.resume_grace_s + LATE_S
         for (room_id, _, socket_id), (_, lost_s) in self._lost_s.items():
             since_s = lost_s
-            if world.settings.durability is Durability.JOURNAL:
+            if settings.durability is Durability.JOURNAL:
                 since_s = max(since_s, world.froze_s)  # a commit that took too long was undone
+            elif settings.durability is Durability.FAST:  # where acts alone commit
+                asked_s = court.asked_s.get(room_id, now_s)
+                act_s = court.may_commit_until_s(room_id, settings.commit_timeout_s)
+                if asked_s <= world.bad_weather_s:
+                    since_s = max(since_s, min(world.bad_weather_s, act_s))
             late = now_s - since_s > most_s and not waits_for_disk
             assert not late or now_s < world.froze_s + LATE_S, (
                 f"{socket_id} is lost in {room_id} for {now_s - since_s:.1f} s, and still there"

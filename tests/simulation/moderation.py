@@ -127,6 +127,12 @@ class Court:
 
     # -- what may be
 
+    def may_commit_until_s(self, room_id: str, commit_timeout_s: float) -> float:
+        """Until then the room may wait for the disk to take the act that was asked for last: it
+        commits for so long, perhaps behind another one that does.
+        """
+        return self.asked_s.get(room_id, float("-inf")) + 2 * commit_timeout_s
+
     def may_be_out(self, room_id: str, socket_id: str, shown: str | None) -> bool:
         """Somebody may have been kicked, or banned by a name that nobody sees."""
         if (room_id, socket_id) in self.kicked or (room_id, shown) in self.kicked | self.banned:

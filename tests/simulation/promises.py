@@ -113,8 +113,8 @@ def moved(person: "Person", item: dict[str, Any], sent_s: float) -> None:
     if before is None or before[0] != where or person.mirror.may_fall_behind:
         return
     # A turn that commits first is told when it is durable, and the next tick is no later for that.
-    asked_s = person.world.court.asked_s.get(item["roomId"], float("-inf"))
-    commits = sent_s - asked_s < 2 * settings.commit_timeout_s
+    court = person.world.court
+    commits = sent_s < court.may_commit_until_s(item["roomId"], settings.commit_timeout_s)
     if not (settings.durability is Durability.JOURNAL or commits):
         early_s = before[1] + (1 - LATENESS) * settings.tick_ms / 1000 - sent_s
         wrong_if(early_s > 1e-6, f"moves {early_s:.3f} s before their tick")
