@@ -165,8 +165,8 @@ def lasting(player: Object) -> Object:
 
 
 def listed(folder: Path) -> dict[str, bytes]:
-    """Everything below `folder`, files with their bytes. A running server may replace a file between
-    the look and the opening: what is gone by then is left out.
+    """Everything below `folder`, files with their bytes. Where a running server replaces a file
+    between the look and the opening, it is left out.
     """
     found = {}
     for path in sorted(folder.rglob("*")):

@@ -18,6 +18,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.story import DEEDS, FAULTS, IDENTITY, make, parse
 
 FIXED = 240
+COUNTED = 60
 FRESH = 40
 AT_ONCE = 20
 KEPT = sorted(Path(__file__).with_name("stories").glob("*.json"))
@@ -39,12 +40,37 @@ def told(outcome: Outcome) -> str:
 @pytest.mark.rule(
     "G1.4", "G2.2", "G4.1", "G4.3", "G6.3", "G6.6", "G7.5", "C4.6", "P1.1", "P2.1", "P2.2"
 )
-@pytest.mark.parametrize("first", range(0, FIXED, AT_ONCE))
+@pytest.mark.parametrize("first", range(COUNTED, FIXED, AT_ONCE))
 def test_no_promise_is_broken_in_stories_of_fixed_seeds(first: int) -> None:
-    """The same in every run."""
+    """The same in every run. The first of them are told by the next test."""
     for seed in range(first, first + AT_ONCE):
         outcome = play(make(str(seed)))
         assert outcome.violation is None, told(outcome)
+
+
+def test_all_that_can_happen_does_happen() -> None:
+    """In the fixed stories: every deed, every fault, and what they are to bring about; and no
+    promise is broken by it.
+    """
+    kinds: set[str] = set()
+    sums = Outcome(make("sum"))
+    for seed in range(COUNTED):
+        outcome = play(make(str(seed)))
+        assert outcome.violation is None, told(outcome)
+        kinds |= {step.kind for step in outcome.story.steps}
+        sums.deaths += outcome.deaths
+        sums.lost_writes += outcome.lost_writes
+        sums.raised += outcome.raised
+        sums.replayed += outcome.replayed
+        sums.events += outcome.events
+        sums.deliveries += outcome.deliveries
+    assert kinds == {*DEEDS, *IDENTITY, *FAULTS}
+    assert sums.deaths > 100
+    assert sums.lost_writes > 3
+    assert sums.raised > 50
+    assert sums.replayed > 50
+    assert sums.events > 3000
+    assert sums.deliveries > 20_000
 
 
 @pytest.mark.rule("G1.4", "G2.2")
@@ -61,28 +87,6 @@ def test_a_story_that_once_failed_fails_no_more(path: Path) -> None:
     """Shrunken as it was found."""
     outcome = play(parse(path.read_text("utf-8")))
     assert outcome.violation is None, "\n".join(outcome.words())
-
-
-def test_all_that_can_happen_does_happen() -> None:
-    """In the fixed stories: every deed, every fault, and what they are to bring about."""
-    kinds: set[str] = set()
-    sums = Outcome(make("sum"))
-    for seed in range(60):
-        outcome = play(make(str(seed)))
-        kinds |= {step.kind for step in outcome.story.steps}
-        sums.deaths += outcome.deaths
-        sums.lost_writes += outcome.lost_writes
-        sums.raised += outcome.raised
-        sums.replayed += outcome.replayed
-        sums.events += outcome.events
-        sums.deliveries += outcome.deliveries
-    assert kinds == {*DEEDS, *IDENTITY, *FAULTS}
-    assert sums.deaths > 100
-    assert sums.lost_writes > 3
-    assert sums.raised > 50
-    assert sums.replayed > 50
-    assert sums.events > 3000
-    assert sums.deliveries > 20_000
 
 
 def test_the_same_story_goes_the_same_way_in_another_process() -> None:
