@@ -35,7 +35,8 @@ def test_pre_commit_runs_every_check_that_ci_runs() -> None:
     """A check that is added to the one is missed in the other."""
     run = checks((ROOT / "tests/run").read_text("utf-8"))
     hooks = hooked((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
-    assert {"ruff check .", "ruff format --check .", "mypy", "pytest"} <= run
+    assert {"ruff check .", "ruff format --check .", "mypy"} < run
+    assert any(check.startswith("pytest ") for check in run)
     assert run <= hooks
 
 
