@@ -5,6 +5,8 @@ elsewhere each run looks at new ones.
 """
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -15,3 +17,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("untimed")
+
+# Servers are started by the hundred, and would be compiled each time where nothing is written
+# beside the sources: their bytecode is kept with the environment then.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(sys.prefix, "bytecode"))
