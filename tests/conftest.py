@@ -10,10 +10,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+from tests.chance import IS_REPEATED
+
 settings.register_profile(
     "untimed",
     deadline=None,
-    derandomize=bool(os.environ.get("CI")),
+    derandomize=IS_REPEATED,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("untimed")
