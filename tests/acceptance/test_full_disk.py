@@ -209,7 +209,7 @@ async def test_a_server_that_cannot_write_at_its_end_says_so(tmp_path: Path, lev
             since_s = time.monotonic()
             await here.end(TERM, code=1)
             assert [line["level"] for line in told(here, "store_not_drained")] == ["error"]
-            assert time.monotonic() - since_s < 10
+            assert time.monotonic() - since_s < 30
             server = here.start()
             await come_back(server, [ann, bob])
             assert bob.mirror.players[ann.mirror.socket_id]["isReady"] is False

@@ -129,4 +129,4 @@ def test_after_an_hour_of_churn_nothing_is_left_of_it(monkeypatch: pytest.Monkey
         }
         assert not changed, changed
     assert seen[-1]["links"] == seen[-1]["rooms"] == seen[-1]["players"] == 0
-    assert seen[-1]["actors.room.RoomActor"] == rooms_before, "a room outlived its end"
+    assert seen[-1]["actors.room.RoomActor"] <= rooms_before, "a room outlived its end"
