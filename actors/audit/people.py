@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -171,25 +172,29 @@ class SqlitePeople:
 
     def _opened(self) -> sqlite3.Connection:
         try:
-            rows = sqlite3.connect(self._path, timeout=_BUSY_S)
-            rows.execute("PRAGMA secure_delete = ON")
-            rows.execute("PRAGMA synchronous = FULL")
-            rows.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            (owner,) = rows.execute("PRAGMA application_id").fetchone()
-            (tables,) = rows.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if tables and owner != _APPLICATION_ID:
-                rows.close()
-                raise PeopleUnusable(f"{self._path}: a database of another program")
-            if not tables:
-                rows.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                rows.execute(
-                    "CREATE TABLE people (tag BLOB PRIMARY KEY, ref TEXT NOT NULL UNIQUE,"
-                    " key BLOB NOT NULL, day INTEGER NOT NULL) WITHOUT ROWID"
-                )
-                rows.commit()
+            with ExitStack() as stack:  # which closes it where it is of no use
+                rows = stack.enter_context(closing(sqlite3.connect(self._path, timeout=_BUSY_S)))
+                self._lay_out(rows)
+                stack.pop_all()
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         return rows
+
+    def _lay_out(self, rows: sqlite3.Connection) -> None:
+        rows.execute("PRAGMA secure_delete = ON")
+        rows.execute("PRAGMA synchronous = FULL")
+        rows.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        (owner,) = rows.execute("PRAGMA application_id").fetchone()
+        (tables,) = rows.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables and owner != _APPLICATION_ID:
+            raise PeopleUnusable(f"{self._path}: a database of another program")
+        if not tables:
+            rows.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            rows.execute(
+                "CREATE TABLE people (tag BLOB PRIMARY KEY, ref TEXT NOT NULL UNIQUE,"
+                " key BLOB NOT NULL, day INTEGER NOT NULL) WITHOUT ROWID"
+            )
+            rows.commit()
 
     def _find(self, where: str, value: object) -> Person | None:
         try:

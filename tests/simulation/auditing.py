@@ -128,6 +128,10 @@ class AuditDisk:
         forgotten = self._logged - facts - self._gone
         assert forgotten.total() <= dropped, f"in the log, and not in the audit: {min(forgotten)}"
 
+    def close(self) -> None:
+        """The world is over."""
+        self._people.close()
+
     def _whole(self) -> Report:
         report = verified(self._folder, KEYS)
         assert not report.breaches, f"the audit is not whole: {report.breaches[0]}"

@@ -97,6 +97,7 @@ def play(story: Story, *, with_heard: bool = False) -> Outcome:
                 outcome.violation = str(world.violation) or repr(world.violation)
             await world.machine.kill(with_machine=False)
             _audit(world, outcome)
+            world.machine.audit.close()
             outcome.looks = inspection.looks
             outcome.frames = sum(person.frames for person in world.people)
             outcome.events = world.chronicle.events

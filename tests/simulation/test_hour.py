@@ -118,6 +118,7 @@ def test_after_an_hour_of_churn_nothing_is_left_of_it(monkeypatch: pytest.Monkey
             seen.append(alive(loop, world))
         assert world.chronicle.events > 1000
         await world.machine.kill(with_machine=False)
+        world.machine.audit.close()
 
     with flammable(fuse):
         run(story, "hour")

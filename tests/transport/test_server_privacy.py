@@ -1,9 +1,9 @@
 """Requests to erase, and ages, in a server whose threads do at once what they are asked."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -81,7 +81,10 @@ class Serving:
 class House:
     """A server's privacy on a real folder."""
 
+    opened: ClassVar[list["House"]] = []
+
     def __init__(self, folder: Path, **settings: Any) -> None:
+        self.opened.append(self)
         self.settings: Final = Settings(resume_grace_s=30, store_retry_s=5, **settings)
         self.folder: Final = folder
         self.clock: Final = SimulatedClock()
@@ -120,6 +123,14 @@ class House:
     def rooms(self, *names: str) -> set[str]:
         """Those of `names` that are kept."""
         return {name for name in names if self.store.load(RoomId(name)) is not None}
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """The store of a house is closed with its test."""
+    yield
+    while House.opened:
+        House.opened.pop().store.close()
 
 
 @pytest.fixture

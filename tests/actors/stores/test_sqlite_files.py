@@ -297,8 +297,10 @@ def test_a_run_is_flushed_as_it_begins_also_where_writes_are_not(
         return connection
 
     monkeypatch.setattr("actors.stores.sqlite.connect", traced)
-    SqliteStore(tmp_path, flush=False).open(NOW_MS)
-    assert told.index("COMMIT") < told.index("PRAGMA synchronous = NORMAL")
+    with closing(SqliteStore(tmp_path, flush=False)) as store:
+        store.open(NOW_MS)
+        assert told.index("COMMIT") < told.index("PRAGMA synchronous = NORMAL")
     told.clear()
-    SqliteStore(tmp_path, flush=True).open(NOW_MS)
+    with closing(SqliteStore(tmp_path, flush=True)) as store:
+        store.open(NOW_MS)
     assert not [each for each in told if "synchronous = " in each]
