@@ -43,8 +43,8 @@ class Token:
     socket_id: str
     life: int
     connection: int
-    confirmed: bool = False
-    """The server had a frame on the connection that got it."""
+    proven_s: float = 0.0
+    """Since when the server has had a frame on the connection that got it; 0: it has not yet."""
     spent_in: int = 0
     """The life of the server in which its owner was told that it left."""
     switched: bool = False
@@ -375,7 +375,7 @@ class Person:
             if asked is not None:
                 token = asked.notes.get("token")
                 if token is not None and token.connection == self.connections:
-                    token.confirmed = True
+                    token.proven_s = token.proven_s or sent_s
                 promises.answered(self, asked, item, was_seated, sent_s)
                 asked.notes["answered_in"] = self.world.machine.lives
             else:

@@ -234,10 +234,9 @@ def _may_come_back(person: "Person", asked: Asked) -> None:
     wrong_if(stays, "resumed in a room that it had switched from")
     newer = person.tokens[person.tokens.index(token) + 1 :] if token in person.tokens else []
     seat = (token.socket_id, token.room_id)
-    voided = any(each.confirmed and (each.socket_id, each.room_id) == seat for each in newer)
-    # That the newer one arrived is kept a little later, and a full disk may not have taken it.
-    known = same_life or world.bad_weather_s < 0
-    wrong_if(voided and known, "resumed by a token that a newer one had replaced")
+    proven_s = [each.proven_s for each in newer if (each.socket_id, each.room_id) == seat]
+    known = any(map(world.kept, proven_s)) or (same_life and any(proven_s))
+    wrong_if(known, "resumed by a token that a newer one had replaced")
 
 
 def _is_as_before(person: "Person", asked: Asked) -> None:

@@ -27,6 +27,8 @@ RESETS_S: Final = 1.0
 """So long after its death a process' connections are still being reset."""
 SETTLED_S: Final = 3.0
 """So long after it was told, a change is on a disk that works."""
+TAKEN_S: Final = 0.5
+"""So soon a disk that is neither slow nor full has taken what waits."""
 HEARTBEAT_S_MAX: Final = 25.0
 """So long after the server got no processor it may take somebody for silent."""
 
@@ -162,6 +164,18 @@ class World:
             return False
         ends_s = [ended_s for _, ended_s in self._lives if ended_s > at_s]
         return bool(ends_s) and ends_s[0] > at_s + SETTLED_S and self._power_s < at_s
+
+    def kept(self, at_s: float) -> bool:
+        """What the server came to know then is kept since: that is a little later, which it must
+        have lived for, and a full disk may not have taken it. `at_s` 0: it never came to know it.
+        """
+        ends_s = [ended_s for _, ended_s in self._lives if ended_s > at_s]
+        if not at_s or self.bad_weather_s > 0:
+            return False
+        if not ends_s:
+            return True
+        froze_s = self.froze_s if self.froze_s < ends_s[0] else at_s
+        return ends_s[0] - max(at_s, froze_s) > TAKEN_S
 
     def was_forgotten(self, life: int, now: int) -> bool:
         """What the process of that number knew is gone by design."""
