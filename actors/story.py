@@ -69,8 +69,10 @@ class Flag:
     """The room's rules, or who ranks there, forbade it."""
 
 
-FLAGS: Final = {name.lower(): value for name, value in vars(Flag).items() if isinstance(value, int)}
-"""Each flag by the word for it in a document."""
+FLAGS: Final[dict[str, int]] = {
+    name.lower(): value for name, value in vars(Flag).items() if name.isupper()
+}
+"""Each flag by the word for it in a document. Python adds names of its own to a class."""
 
 Input: TypeAlias = tuple[Any, ...]
 """Its kind, its time (monotonic), and by kind what `_FIELDS` says."""
