@@ -226,8 +226,8 @@ def _facts(path: Path, connection: sqlite3.Connection) -> Contents:
 def _has_sealed_rows(connection: sqlite3.Connection) -> bool:
     """Those of rooms are found by the index, and the journal is bounded."""
     ((found,),) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM rooms WHERE room >= ?1 AND room < ?1 || x'7f')"
-        " OR EXISTS (SELECT 1 FROM journal WHERE substr(body, 1, 1) = ?2)",
-        (NAME_MARK, FORM),
+        "SELECT EXISTS (SELECT 1 FROM rooms WHERE room >= :mark AND room < :mark || x'7f')"
+        " OR EXISTS (SELECT 1 FROM journal WHERE substr(body, 1, 1) = :form)",
+        {"mark": NAME_MARK, "form": FORM},
     ).fetchall()
     return bool(found)
