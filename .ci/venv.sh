@@ -3,12 +3,14 @@
 #
 #   bash .ci/venv.sh run|test|dev [COMMAND [ARGUMENT...]]
 #
-# `run` installs the package, `test` and `dev` also its extra of that name, always editable. An environment that
-# already holds what setup.cfg and pyproject.toml ask for is left alone, which takes milliseconds; one made for
+# `run` installs the package, `test` and `dev` also its extra of that name. With `dev` it is editable and all of it
+# Python; with the others the modules that setup.py names are compiled, and what is installed is a copy. An
+# environment that already holds what the files here ask for is left alone, which takes milliseconds; one made for
 # other contents of these files, another place or another Python is made anew.
 #
 # PYTHON names the interpreter to build on; otherwise the first of python3, python3.14 ... python3.11 that is new
-# enough. All that is said goes to standard error: standard output belongs to the command.
+# enough. COMPILE=0 compiles nothing. All that is said goes to standard error: standard output belongs to
+# the command.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd -P)
@@ -63,10 +65,44 @@ need_venv_module() {
   return 1
 }
 
+install() { quietly "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check "$@"; }
+
+# Whether the profile has anything compiled.
+compiles() { [ "$1" != dev ] && [ "${COMPILE:-1}" != 0 ]; }
+
+# A C compiler, and the headers of this very Python.
+can_compile() {
+  command -v gcc >/dev/null || return 1
+  [ -f "$("$1" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
+}
+
+# Without one the server runs all the same. The tests, which are also of what is compiled, do not.
+have_compiler() {
+  local python=$1 packages
+  if can_compile "$python"; then return; fi
+  packages="gcc libc6-dev $("$python" -c 'import sys; print("python%d.%d-dev" % sys.version_info[:2])')"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "Installing $packages, to compile the server ..."
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # it is a list
+    quietly apt-get update -qq && quietly apt-get install -y -qq --no-install-recommends $packages || true
+    if can_compile "$python"; then return; fi
+  fi
+  say "No C compiler, or no headers of $python. On Debian or Ubuntu: sudo apt-get install $packages."
+  return 1
+}
+
+# In the place of the editable package a copy with extension modules.
+compile() {
+  say "Compiling the server, once for each version: half a minute or so (COMPILE=0 goes without) ..."
+  rm -rf "$root/build"
+  COMPILE=1 install --no-deps --no-build-isolation --force-reinstall "$root"
+}
+
 # A Python that is named has to be the one inside; when none is, the one inside will do.
 right_python() { [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" --version)" = "$("$venv/bin/python" --version)" ]; }
 
-# What the environment was prepared for.
+# What the environment was prepared for: what is to be installed in it ...
 wanted() {
   {
     printf '%s\n' "$root"
@@ -75,35 +111,61 @@ wanted() {
   } 2>&1 | cksum
 }
 
-# The stamp says `PROFILE CHECKSUM`; a richer profile serves a poorer one.
-prepared() {
-  local have
-  have=$(cat "$stamp" 2>/dev/null) && right_python 2>/dev/null || return 1
-  case "$profile:${have%% *}" in
-    run:run | run:test | run:dev | test:test | test:dev | dev:dev) [ "${have#* }" = "$(wanted)" ] ;;
+# ... and what was compiled for the profile, if anything was.
+built() {
+  if ! compiles "$1"; then
+    echo nothing
+  elif ! can_compile "$venv/bin/python"; then
+    echo no compiler
+  else
+    cat "$root/setup.py" "$root"/{actors,transport}/{,*/}*.py 2>/dev/null | cksum
+  fi
+}
+
+# The stamp says `PROFILE:WANTED:BUILT`. Its first part, where that serves the profile that is asked for.
+stamped() {
+  local of
+  of=$(cut -d: -f1 "$stamp" 2>/dev/null)
+  case "$profile:$of" in
+    run:run | run:test | run:dev | test:test | test:dev | dev:dev) printf '%s\n' "$of" ;;
     *) return 1 ;;
   esac
 }
 
-# Whether what is there can be added to: it works, and was not made for something else.
+# Whether what is there works, and was not made for something else: then it can be added to.
 reusable() {
-  "$venv/bin/python" -m pip --version >/dev/null 2>&1 </dev/null || return 1
-  right_python 2>/dev/null || return 1
-  [ ! -f "$stamp" ] || [ "$(cut -d' ' -f2- "$stamp")" = "$(wanted)" ]
+  "$venv/bin/python" -m pip --version >/dev/null 2>&1 </dev/null && right_python 2>/dev/null || return 1
+  [ ! -f "$stamp" ] || [ "$(cut -d: -f2 "$stamp")" = "$(wanted)" ]
+}
+
+prepared() {
+  local of
+  of=$(stamped) && right_python 2>/dev/null && [ "$(cat "$stamp")" = "$of:$(wanted):$(built "$of")" ]
 }
 
 prepare() {
-  local python target=$root
-  if [ "$profile" != run ]; then target="${root}[$profile]"; fi
+  local python extra=$profile
+  if [ "$profile" = run ]; then extra=compiled; fi
   say "Preparing $venv for: $profile ..."
   if ! reusable; then
     python=$(find_python)
     need_venv_module "$python"
+    rm -f "$stamp"
     quietly "$python" -m venv --clear "$venv"
   fi
+  if stamped >/dev/null; then
+    profile=$(stamped) # only what is compiled is of another version
+  else
+    install --editable "${root}[$extra]"
+  fi
   rm -f "$stamp"
-  quietly "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --editable "$target"
-  printf '%s %s\n' "$profile" "$(wanted)" >"$stamp"
+  if compiles "$profile"; then
+    if ! { have_compiler "$venv/bin/python" && compile; }; then
+      [ "$profile" = run ] || return 1
+      say "The server runs all the same, at about twice the CPU."
+    fi
+  fi
+  printf '%s:%s:%s\n' "$profile" "$(wanted)" "$(built "$profile")" >"$stamp"
 }
 
 profile=${1:-}

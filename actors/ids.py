@@ -21,7 +21,7 @@ NAME_EXPECTED: Final = "1-128 characters, none a control character or line break
 _ROOM_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 # C0, DEL, C1, and Unicode's own line and paragraph separators: a name stays on one line of a log.
 # And halves of surrogate pairs, which UTF-8 cannot say: a JSON escape can, outside of the wire.
-_FORBIDDEN_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def parse_room_id(value: object) -> RoomId | None:

@@ -14,7 +14,7 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.ports import Found, Outlet
 from actors.records import LONG_KEPT, Stamp
 from actors.room_rules import Act
-from actors.room_state import LeaveReason
+from actors.room_state import Coordinate, LeaveReason
 from actors.values import value
 
 
@@ -26,8 +26,8 @@ class Profile:
 
     user_id: UserId
     display_name: str | None
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
     attributes: Mapping[str, object]
     hide_position: bool
     person: str = field(repr=False)
@@ -73,8 +73,8 @@ class Move(NamedTuple):
     """Never answered. A named tuple, since it is by far the most frequent message."""
 
     outlet: Outlet
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
 
 
 @value

@@ -12,18 +12,19 @@ from typing import Final, NamedTuple, TypeAlias
 
 from actors.ids import RoomId, SocketId, UserId
 from actors.room_rules import PLAIN, RoomRules
-from actors.room_state import Motion, Player
+from actors.room_state import Coordinate, Motion, Player
 from actors.values import value
 
 Row: TypeAlias = tuple[
-    str, str, str | None, Mapping[str, object], int, int, float, float, bool, bool, int, int
-]
+    str, str, str | None, Mapping[str, object], int, int, Coordinate, Coordinate, bool, bool, int,
+    int,
+]  # fmt: skip
 """One seated player: shown user, person, display name, attributes, joined and last seen (Unix ms),
 x, y, whether the position is hidden, whether ready, newest token's number, oldest good one's. A
 bare tuple, since one is made for each change and encoded as an array."""
 ROW_FIELDS: Final = 12
 
-Spot: TypeAlias = tuple[float, float, int]
+Spot: TypeAlias = tuple[Coordinate, Coordinate, int]
 """Where a player is: x, y, last seen (Unix ms)."""
 
 

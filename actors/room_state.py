@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 from zlib import crc32
 
 from actors.errors import NotInRoom, RoomFull
@@ -40,12 +40,18 @@ class LeaveReason(StrEnum):
     REPLACED = "replaced"
 
 
+Coordinate: TypeAlias = int | float
+"""A number as its client wrote it: whole ones stay whole, on the wire and on the disk. Not `float`,
+which a compiled module would make of it.
+"""
+
+
 @dataclass(slots=True)
 class Motion:
     """The volatile part of a player: not versioned, last one wins. All its versions share it."""
 
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
     last_seen_ms: int
 
 
@@ -197,7 +203,7 @@ class RoomState:
             return None
         return self._commit(EventKind.LEFT, player, now_ms, reason, socket_id)
 
-    def move(self, socket_id: SocketId, x: float, y: float, now_ms: int) -> bool:
+    def move(self, socket_id: SocketId, x: Coordinate, y: Coordinate, now_ms: int) -> bool:
         """Note the position; False when nobody may see it (not seated, or hidden)."""
         player = self.players.get(socket_id)
         if player is None:

@@ -53,7 +53,7 @@ class Options:
     reps: int = 5
     quick: bool = False
     servers: tuple[str, ...] = (OURS, BASELINE)
-    command: tuple[str, ...] = (sys.executable, "-m", "transport.cli", "serve")
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "transport.cli", "serve")  # installed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ of connections. A browser always sends Origin; a handshake without it is no brow
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -119,6 +120,7 @@ def _split(host: str) -> tuple[str | None, int | None]:
     return name.lower(), int(found["port"]) if found["port"] else None
 
 
+@lru_cache(maxsize=64)  # a name is asked for by everybody who comes by it
 def _is_loopback(name: str) -> bool:
     if name == "localhost":
         return True

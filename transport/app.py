@@ -47,7 +47,7 @@ from transport.link import Link
 from transport.log import StructuredLog
 from transport.log_users import LogUsers
 from transport.metrics import PrometheusMetrics
-from transport.process import keep_what_is_there, prepare, watch_reloads, watch_signals
+from transport.process import is_compiled, keep_what_is_there, prepare, watch_reloads, watch_signals
 from transport.roster import SessionRoster
 from transport.seal_keys import SealKeys, SealKeysUnusable
 from transport.server import Server
@@ -263,6 +263,7 @@ async def _serve(settings: Settings, warnings: Sequence[str], version: str, seal
         version=version,
         auth=settings.auth.value,
         durability=settings.durability.value,
+        compiled=is_compiled(),
     )
     app.audit_log.note("server_started", version=version, keys=app.keys.name())
     await stop.wait()

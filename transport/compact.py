@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from actors.room_state import Player
+from actors.room_state import Coordinate, Player
 
 _HEAD: Final = Struct("<BBHIQQ")
 _BITS, _SHORT, _LONG = 1, 2, 3
@@ -35,7 +35,7 @@ def moves_payload(
     """`moves` are at least one, by number, in ascending order. A coordinate is at most 1/2048 off
     where all of the frame are below `EXACT_FROM`, else exact.
     """
-    where: list[float] = []
+    where: list[Coordinate] = []
     for _, player in moves:
         motion = player.motion
         where += (motion.x, motion.y)

@@ -16,7 +16,7 @@ from actors.errors import Refusal
 from actors.ids import RoomId, SocketId
 from actors.permissions import Grant, Permission
 from actors.ports import Joined, Resumed, StateReason, Validated
-from actors.room_state import Event, EventKind, Metadata, Player
+from actors.room_state import Coordinate, Event, EventKind, Metadata, Player
 from transport.compact import moves_payload
 from transport.wire import Fragment, dumps
 
@@ -282,7 +282,7 @@ def _who(player: Player) -> dict[str, object]:
     return {"socketId": player.socket_id, "userId": player.user_id}
 
 
-def _positions(players: Iterable[Player]) -> list[tuple[SocketId, float, float]]:
+def _positions(players: Iterable[Player]) -> list[tuple[SocketId, Coordinate, Coordinate]]:
     return [(player.socket_id, player.motion.x, player.motion.y) for player in players]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from actors.errors import BadMessage
 from actors.ids import NAME_EXPECTED, ROOM_ID_EXPECTED, RoomId, parse_name, parse_room_id
+from actors.room_state import Coordinate
 
 COORDINATE_MAX: Final = 1e9
 INTEGER_MAX: Final = 2**53 - 1
@@ -35,13 +36,13 @@ def name_in(fields: Fields, field: str) -> str | None:
     return parsed
 
 
-def coordinate_in(fields: Fields, field: str, shown: str | None = None) -> float:
+def coordinate_in(fields: Fields, field: str, shown: str | None = None) -> Coordinate:
     """A number, which must be there; whole ones stay so."""
     value: Any = fields.get(field)
     # The comparison is False for NaN, and it bounds infinities and large integers alike.
     is_number = type(value) is float or type(value) is int
     if is_number and -COORDINATE_MAX <= value <= COORDINATE_MAX:
-        return cast(float, value)
+        return cast(Coordinate, value)
     raise BadMessage(shown or field, "a finite number within ±1e9")
 
 

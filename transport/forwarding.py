@@ -6,6 +6,7 @@ is the only part that is true.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -48,6 +49,7 @@ class Proxies:
         )
 
 
+@lru_cache(maxsize=1024)  # many connections come from few addresses
 def counted_as(address: str) -> str:
     """What limits per address count `address` as: an IPv6 one as its /64, since one subscriber has
     2⁶⁴ of them (RFC 6177); an IPv4 one in IPv6 clothes (RFC 4291, 2.5.5.2) as itself.

@@ -9,6 +9,7 @@ from typing import Final
 
 from actors import messages as m
 from actors.ports import Clock
+from actors.room_state import Coordinate
 from transport.link import Link
 from transport.seat import Seat
 from transport.throttle import Throttle
@@ -35,9 +36,9 @@ class MoveGate:
         pause.
         """
         self._no_s: float | None = None
-        self.late: tuple[float, float] | None = None
+        self.late: tuple[Coordinate, Coordinate] | None = None
 
-    def pass_on(self, seat: Seat, x: float, y: float) -> None:
+    def pass_on(self, seat: Seat, x: Coordinate, y: Coordinate) -> None:
         """To the room; an older one that waits is outdated. One that finds the room's mailbox full
         waits itself.
         """
@@ -53,7 +54,7 @@ class MoveGate:
             late, self.late = self.late, None
             seat.mailbox.offer_lazily(m.Move(seat, *late))
 
-    def coalesce(self, link: Link, seat: Seat, x: float, y: float) -> None:
+    def coalesce(self, link: Link, seat: Seat, x: Coordinate, y: Coordinate) -> None:
         """Keep it until there is a token, in place of the one that waits."""
         waiting, self.late = self.late is not None, (x, y)
         wait_s = self._throttle.wait_ms() / 1000

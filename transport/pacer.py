@@ -83,7 +83,7 @@ class Pacer:
             rate_per_s = self._rate(now_s)
             if rate_per_s < BUSY_PER_S / 2:
                 self._step_s = 0.0
-                self._look_at = LOOK_READS
+                self._look_at = float(LOOK_READS)
                 return
             self._set_step(rate_per_s)
         left_s = self._woke_s + self._step_s - now_s

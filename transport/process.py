@@ -6,6 +6,7 @@ Owns what is set once, before anything else runs. Knows nothing of rooms.
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import resource
@@ -15,6 +16,12 @@ from typing import Any, Protocol
 
 from actors.faults import explained
 from actors.ports import Log
+
+
+def is_compiled() -> bool:
+    """The modules that setup.cfg names for it are extension modules, not Python."""
+    spec = importlib.util.find_spec("actors.room_state")
+    return spec is not None and not str(spec.origin).endswith(".py")
 
 
 class ClosingLog(Log, Protocol):

@@ -110,14 +110,20 @@ def welcome(settings: Settings, socket_id: SocketId, now_ms: int) -> bytes:
         heartbeatMs=round(settings.heartbeat_s * 1000),
         limits={
             "messageBytesMax": settings.message_bytes_max,
-            "messagesPerS": settings.messages_per_s,
-            "messagesBurst": settings.messages_burst,
-            "joinsPerS": settings.joins_per_s,
-            "joinsBurst": settings.joins_burst,
+            "messagesPerS": _number(settings.messages_per_s),
+            "messagesBurst": _number(settings.messages_burst),
+            "joinsPerS": _number(settings.joins_per_s),
+            "joinsBurst": _number(settings.joins_burst),
             "playersMax": settings.players_max,
             "outboxBytesMax": settings.outbox_bytes_max,
-            "slowReaderS": settings.slow_reader_s,
+            "slowReaderS": _number(settings.slow_reader_s),
             "connectionsPerIpMax": settings.connections_per_ip_max,
             "connectionsMax": settings.connections_max,
         },
     )
+
+
+def _number(setting: float) -> float | int:
+    """As it was most likely written: 5, not 5.0."""
+    whole = int(setting)
+    return whole if whole == setting else setting

@@ -9,6 +9,7 @@ from actors.history import Claim
 from actors.ids import RoomId
 from actors.privacy import Privacy
 from actors.room_rules import Act
+from actors.room_state import Coordinate
 from actors.values import value
 
 
@@ -33,8 +34,8 @@ class JoinRoom:
     room_id: RoomId
     user_id: str | None
     display_name: str | None
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
     attributes: Mapping[str, object]
     privacy: Privacy
 
@@ -48,8 +49,8 @@ class SetReady:
 class MoveTo:
     """Be elsewhere."""
 
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
 
 
 @value

@@ -15,6 +15,7 @@ from actors.ids import RoomId, SocketId, UserId
 from actors.permissions import Grant, Permission
 from actors.ports import Answer, Eviction, StateReason
 from actors.privacy import Privacy
+from actors.room_state import Coordinate
 from actors.runtime import Mailbox
 from transport.link import Link, swallow
 from transport.sequences import SequenceMemory
@@ -30,7 +31,7 @@ class Sitter(Protocol):
     def on_state(self, seat: "Seat", state: bytes, reason: StateReason) -> None: ...
     def on_evicted(self, seat: "Seat", reason: Eviction, detail: str) -> None: ...
     def on_fault(self, error: Exception) -> None: ...
-    def late_move(self, seat: "Seat") -> tuple[float, float] | None:
+    def late_move(self, seat: "Seat") -> tuple[Coordinate, Coordinate] | None:
         """Where it moved last in `seat`, as far as the room does not know yet."""
         ...
 

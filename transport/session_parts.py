@@ -10,7 +10,7 @@ from actors import messages as m
 from actors.errors import BadMessage, RateLimited, Refusal
 from actors.ids import RoomId, SocketId
 from actors.permissions import NOT_ALLOWED, grant_for
-from actors.room_state import LeaveReason
+from actors.room_state import Coordinate, LeaveReason
 from transport import asking, encoding
 from transport.host import Host
 from transport.identity import ANONYMOUS, Identity
@@ -49,7 +49,7 @@ class SessionParts:
 
     # -- its seat
 
-    def late_move(self, seat: Seat) -> tuple[float, float] | None:
+    def late_move(self, seat: Seat) -> tuple[Coordinate, Coordinate] | None:
         return self._moves.late if seat is self.seat else None
 
     def supersede(self, seat: Seat) -> SequenceMemory:

@@ -15,6 +15,7 @@ from actors.errors import BadMessage, UnsupportedType
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.privacy import Privacy
+from actors.room_state import Coordinate
 from actors.tokens import TOKEN_CHARS_MAX
 from transport.fields import (
     COORDINATE_MAX,
@@ -96,7 +97,7 @@ def sequence_of(fields: Fields) -> int | None:
     return value
 
 
-def plain_move(fields: Fields) -> tuple[float, float] | None:
+def plain_move(fields: Fields) -> tuple[Coordinate, Coordinate] | None:
     """Position of a valid move that has no other fields, else None. The shortcut of the most
     frequent message: for everything it does not answer there is `parse`.
     """
@@ -170,7 +171,8 @@ def _parse_check(fields: Fields) -> CheckPermission:
 
 def _parse_join(fields: Fields) -> JoinRoom:
     position = fields.get("position")
-    x = y = 0.0
+    x: Coordinate = 0.0
+    y: Coordinate = 0.0
     if position is not None:
         if type(position) is not dict:
             raise BadMessage("position", "an object with x and y")

@@ -60,8 +60,10 @@ def flags(settings: Mapping[str, object]) -> list[str]:
 
 
 def command(*words: str, program: str = PROGRAM) -> list[str]:
-    """The command line of `vaultmeet` with `words`, by the interpreter that runs the tests."""
-    return [sys.executable, "-m", program, *words]
+    """The command line of `vaultmeet` with `words`, by the interpreter that runs the tests, and as
+    it is installed. Another program, with a fault planted in the server, is found beside the tests.
+    """
+    return [sys.executable, *(["-P"] if program == PROGRAM else []), "-m", program, *words]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from actors import messages as m
 from actors.encoder import Form
@@ -50,15 +50,19 @@ class Ghost:
     def evict(self, reason: Eviction, detail: str) -> None: ...
 
 
-class GhostMailbox(Mailbox):
+class GhostMailbox:
     """Keeps nothing, and needs no loop: what a room tells itself is in the recording. A tick is
-    not, so it is remembered.
+    not, so it is remembered. No child of the real one, which may be compiled.
     """
 
     def __init__(self) -> None:
         self.ticked = False
         self.paused = False
         self.patient = False
+        self.limit = 0
+
+    def __len__(self) -> int:
+        return 0
 
     def tell(self, message: object) -> None:
         self.ticked = self.ticked or isinstance(message, m.Tick)
@@ -80,8 +84,8 @@ class GhostRoom(RoomActor):
     """A room with a mailbox of its own kind; all else is as it is."""
 
     @staticmethod
-    def _create_actor_inbox() -> GhostMailbox:
-        return GhostMailbox()
+    def _create_actor_inbox() -> Mailbox:
+        return cast(Mailbox, GhostMailbox())
 
     def on_receive(self, message: Any) -> Any:
         """Who moderates does so for one act: the next one may be asked for with another token."""
@@ -253,13 +257,17 @@ def person_of(one: Mapping[str, Any], flags: frozenset[str] = frozenset()) -> st
     return BARRED if "barred" in flags else str(one["person"] or one["socketId"])
 
 
-class Several:
+class Several(str):
     """In the place of one session's name: those of several."""
 
+    __slots__ = ("_names",)
+    _names: Sequence[str]
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names: Final = names
+    def __new__(cls, names: Sequence[str]) -> Self:
+        several = super().__new__(cls, " ".join(names))
+        several._names = names
+        return several
 
     def __eq__(self, other: object) -> bool:
         return other in self._names
@@ -270,5 +278,5 @@ def moderation_of(step: Mapping[str, Any], outlet: Outlet, flags: frozenset[str]
     if isinstance(outlet, Ghost):
         outlet.grant = GUEST if "barred" in flags else MODERATES
     if step["out"]:
-        return m.Moderate(outlet, KickPlayer(cast(SocketId, Several(step["out"])), None))
+        return m.Moderate(outlet, KickPlayer(SocketId(Several(step["out"])), None))
     return m.Moderate(outlet, SetRoom(players_max=step["playersMax"]))
