@@ -10,12 +10,10 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-from tests.chance import IS_REPEATED
-
 settings.register_profile(
     "untimed",
     deadline=None,
-    derandomize=IS_REPEATED,
+    derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("untimed")
