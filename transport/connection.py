@@ -18,9 +18,8 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
-from actors.encoder import Form
 from transport import handshake
-from transport.door import Door
+from transport.connection_parts import ConnectionParts
 from transport.link import CloseCode, swallow
 from transport.outbox import Outbox
 from transport.phase import Phase
@@ -35,34 +34,10 @@ PARTING_BYTES_MAX: Final = 65_536
 _TEXT, _PONG, _PING = 0x81, 0x8A, b"\x89\x00"
 
 
-class Connection(asyncio.Protocol):
+class Connection(ConnectionParts):
     """Made by the server for each accepted socket. Is the session's Link."""
 
-    __slots__ = (
-        "_between", "_breathing", "_door", "_fragments", "_held", "_incomplete_since_s", "_outbox",
-        "_parting_bytes", "_phase", "_preamble", "_protocol", "_transport", "_unread", "address",
-        "form", "heard_s", "offer", "offer_moves", "session",
-    )  # fmt: skip
-
-    def __init__(self, door: Door) -> None:
-        self._door: Final = door
-        self._phase = Phase.HANDSHAKING
-        self._transport: asyncio.Transport | None = None
-        self._protocol: Protocol | None = None
-        self._preamble = handshake.Preamble()
-        self._unread: bytes | None = None
-        self._fragments: bytearray | None = None
-        self._between = False
-        self._incomplete_since_s: float | None = None
-        self._held = False
-        self._breathing = False
-        self._parting_bytes = 0
-        self._outbox: Outbox | None = None
-        self.session: Session | None = None
-        self.address = ""
-        self.heard_s = 0.0
-        self.form = Form.JSON
-        self.offer = self.offer_moves = swallow  # the outbox' own from the handshake on
+    __slots__ = ()
 
     # -- asyncio.Protocol
 
@@ -71,7 +46,6 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._outbox = Outbox(self._transport, self._door.settings, self._door.clock, self)
-        self._protocol = handshake.new_protocol(self._door.settings)
         self._door.arrived(self)
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +65,7 @@ class Connection(asyncio.Protocol):
                 cast(Session, self.session).charge()
         elif len(data) <= SLICE_BYTES and self._phase is Phase.OPEN and self.is_reading():
             self._feed(data)
-        else:
+        elif self._phase is not Phase.HANDSHAKING or not self._is_known(data):
             self._unread = data
             self._feed_unread()
 
@@ -141,7 +115,7 @@ class Connection(asyncio.Protocol):
             unread = self._unread
             size = SLICE_BYTES
             if self._phase is Phase.HANDSHAKING:  # that has limits of its own
-                size = min(size, self._preamble.size(unread[:size], self._protocol))
+                size = min(size, self._preamble.size(unread[:size], self._parser()))
             else:
                 left -= SLICE_BYTES
             self._unread = unread[size:] or None
@@ -149,8 +123,11 @@ class Connection(asyncio.Protocol):
 
     def _parser(self) -> Protocol | None:
         """Made when it is needed, since most clients never do, and few for long (1 KiB)."""
-        if self._protocol is None and self._phase is Phase.OPEN:
-            self._protocol = handshake.open_protocol(self._door.settings)
+        if self._protocol is None:
+            if self._phase is Phase.OPEN:
+                self._protocol = handshake.open_protocol(self._door.settings)
+            elif self._phase is Phase.HANDSHAKING:
+                self._protocol = handshake.new_protocol(self._door.settings)
         return self._protocol
 
     def _feed(self, data: bytes) -> None:
@@ -210,18 +187,37 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  # one of the two shells
             session.on_fault(error)
 
+    def _is_known(self, data: bytes) -> bool:
+        """It is a request that was accepted before, but for its key: there is nothing to parse."""
+        if not self._preamble.is_unused():
+            return False
+        answer = handshake.answer_known(data, self._door, self, self._is_secure())
+        if isinstance(answer, handshake.Opened):
+            self.heard_s = self._door.clock.monotonic_s()
+            self._open(answer)
+        elif answer is not None:
+            self._protocol = answer
+            self._flush(answer)
+        return answer is not None
+
     def _on_request(self, request: Request) -> None:
-        protocol, transport = self._protocol, cast(asyncio.Transport, self._transport)
-        assert isinstance(protocol, ServerProtocol)
-        secure = transport.get_extra_info("ssl_object") is not None
-        if identity := handshake.answer(protocol, request, self._door, self, secure):
-            self._phase = Phase.OPEN
-            outbox, self.form = cast(Outbox, self._outbox), handshake.form_of(protocol)
-            self.offer, self.offer_moves = outbox.offer, outbox.offer_moves
-            self._protocol = None
-            self.session = self._door.welcome(self, identity)
-            # One write, since each costs as much as all that is made of a handshake's headers.
-            outbox.put(b"".join([*protocol.data_to_send(), self.session.greet()]))
+        protocol, whole = cast(ServerProtocol, self._protocol), self._preamble.whole
+        door, secure = self._door, self._is_secure()
+        opened = handshake.answer(protocol, request, door, self, secure, whole)
+        if opened is not None:
+            self._open(opened)
+
+    def _is_secure(self) -> bool:
+        return cast(asyncio.Transport, self._transport).get_extra_info("ssl_object") is not None
+
+    def _open(self, opened: handshake.Opened) -> None:
+        self._phase = Phase.OPEN
+        outbox, self.form = cast(Outbox, self._outbox), opened.form
+        self.offer, self.offer_moves = outbox.offer, outbox.offer_moves
+        self._protocol, self._between, self._preamble.whole = None, True, b""
+        self.session = self._door.welcome(self, opened.identity)
+        # One write, since each costs as much as all that is made of a handshake's headers.
+        outbox.put(opened.response + self.session.greet())
 
     # -- bytes out: Link
 
@@ -258,60 +254,6 @@ class Connection(asyncio.Protocol):
         """It had its time."""
         if self._phase is Phase.OPEN:
             self._lose_and_close(CloseCode.TRY_LATER, "read too slowly")
-
-    # -- reading, stopped and resumed: Link
-
-    def hold(self) -> None:
-        if not self._held and self._transport is not None:
-            self._held = True
-            self._transport.pause_reading()
-
-    def release(self) -> None:
-        if self._held:
-            self._held = False
-            self._read_on()
-
-    def _breathe(self) -> None:
-        """Let the others have their turn first."""
-        self._breathing = True
-        cast(asyncio.Transport, self._transport).pause_reading()
-        self._door.clock.call_later(0, self._breathed)
-
-    def _breathed(self) -> None:
-        self._breathing = False
-        self._read_on()
-
-    def is_reading(self) -> bool:
-        """Bytes that come are parsed at once."""
-        overloaded = self._outbox is not None and self._outbox.overloaded
-        return not (self._held or self._breathing or overloaded)
-
-    def progress(self) -> tuple[int, int]:
-        """(bytes written, bytes of them that the peer's side has taken)."""
-        outbox = self._outbox
-        return (0, 0) if outbox is None else (outbox.written_bytes(), outbox.sent_bytes())
-
-    def is_silent(self, since_s: float, then: tuple[int, int]) -> bool:
-        """Nothing came since `since_s`, when `progress` was `then`.
-
-        While a busy session stops reading that is no silence, and neither is it while a ping
-        still waits behind other bytes and those get on: it cannot have been answered yet.
-        """
-        if self.heard_s >= since_s or self._held or self._breathing:
-            return False
-        written, sent_then = then
-        sent_now = self.progress()[1]
-        unanswerable = sent_now < written or not self.is_reading()
-        return not (unanswerable and sent_now > sent_then)
-
-    def _read_on(self) -> None:
-        """Go on reading, unless there still is a reason not to; harmless where there was none."""
-        if self._transport is None or not self.is_reading():
-            return
-        self.heard_s = self._door.clock.monotonic_s()  # nothing could be heard meanwhile
-        self._feed_unread()
-        if self.is_reading() and self._transport is not None:
-            self._transport.resume_reading()
 
     def defer(self, call: Callable[[], object]) -> None:
         self.call_later(0, call)
@@ -358,17 +300,6 @@ class Connection(asyncio.Protocol):
         self._phase = Phase.CLOSING
         if self._outbox is not None:
             self._outbox.shut()
-
-    def overdue_s(self, now_s: float) -> float:
-        """For how long a message has been begun and not completed; 0 where none is."""
-        since_s = self._incomplete_since_s
-        return 0.0 if since_s is None or not self.is_reading() else now_s - since_s
-
-    def is_open(self) -> bool:
-        return self._phase is Phase.OPEN
-
-    def is_handshaking(self) -> bool:
-        return self._phase is Phase.HANDSHAKING
 
     def lose(self) -> None:
         """The peer is gone though the socket is not: as if it had closed, at once."""

@@ -15,6 +15,7 @@ from transport.authentication import Authentication
 from transport.deadlines import Deadlines
 from transport.http import HttpResponse, Readiness, respond
 from transport.identity import ANONYMOUS, Identity
+from transport.known_requests import KnownRequests
 from transport.link import CloseCode, Link
 from transport.pacer import Pacer
 from transport.session import Session
@@ -63,6 +64,7 @@ class Door:
         self.log: Final = log
         self.admission: Final = Admission(settings)
         self.arrivals: Final = Arrivals(settings, clock)
+        self.known: Final = KnownRequests()
         self.pacer: Final = Pacer(clock, settings.pace_ms / 1000, sleep)
         self.guests: Final[dict[Guest, None]] = {}
         """In the order of their arrival: a drain sends them off in that, and not by chance."""

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
@@ -59,10 +59,12 @@ def open_protocol(settings: Settings) -> Protocol:
     return Protocol(Side.SERVER, state=State.OPEN, max_size=frame_bytes_max, logger=_logger)
 
 
-def form_of(protocol: ServerProtocol) -> Form:
-    """What was agreed on: JSON where the client named nothing of ours."""
-    chosen = protocol.subprotocol
-    return Form.JSON if chosen is None else SUBPROTOCOLS[chosen]
+class Opened(NamedTuple):
+    """A handshake that is done: who came, in which form he wants moves, and what he is answered."""
+
+    identity: Identity
+    form: Form
+    response: bytes
 
 
 def between_frames(protocol: Protocol | None) -> bool:
@@ -81,11 +83,17 @@ class Preamble:
     in all: websockets bounds each header and their number, which together are a megabyte.
     """
 
-    __slots__ = ("_bytes", "_tail")
+    __slots__ = ("_bytes", "_tail", "whole")
 
     def __init__(self) -> None:
         self._bytes = 0
         self._tail = b""
+        self.whole = b""
+        """The request, where it came in one piece."""
+
+    def is_unused(self) -> bool:
+        """Nothing of the request has come."""
+        return self._bytes == 0
 
     def size(self, data: bytes, protocol: Protocol | None) -> int:
         """How much of `data`, the next bytes of the connection, belongs to the request. Where that
@@ -98,36 +106,74 @@ class Preamble:
         probe = self._tail + data
         end = probe.find(_END)
         self._tail = probe[-3:]
-        return len(data) if end < 0 else end + len(_END) - (len(probe) - len(data))
+        size = len(data) if end < 0 else end + len(_END) - (len(probe) - len(data))
+        self.whole = data[:size] if self._bytes == len(data) and end >= 0 else b""
+        return size
 
 
 def answer(
-    protocol: ServerProtocol, request: Request, door: Door, guest: Guest, secure: bool
-) -> Identity | None:
-    """Leave the answer in `protocol`. Who came, when the WebSocket is open now; else None. `guest`
-    then counts for the address of its client, the peer's unless that is a trusted proxy.
+    protocol: ServerProtocol,
+    request: Request,
+    door: Door,
+    guest: Guest,
+    secure: bool,
+    whole: bytes,
+) -> Opened | None:
+    """Who came, and the answer, when the WebSocket is open now; else None, and the answer is left
+    in `protocol`. `whole` is the request as it came, empty where it came in pieces. `guest` then
+    counts for the address of its client, the peer's unless that is a trusted proxy.
     """
     try:
-        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        request.headers.get("Host"), request.headers.get("Origin")
     except MultipleValuesError:  # a proxy may have gone by the other one (RFC 9112, 3.2)
         _send(protocol, protocol.reject(400, "Host, Origin: expected one\n"), door)
         return None
     if request.path.partition("?")[0] != PATH:
         protocol.send_response(_plain(door.respond(request.method, request.path)))
         return None
-    forwarded = request.headers.get_all("X-Forwarded-For")
-    address = guest.address = door.arrivals.address_of(guest.address, forwarded)
-    admitted = (
-        door.arrivals.judge(address)
-        or door.admission.judge(host, origin, address, secure)
-        or door.identify(request.headers.get_all("Authorization"))
-    )
+    admitted = _judge(request, door, guest, secure)
     if isinstance(admitted, Rejected):
         _reject(protocol, admitted, door)
         return None
     response = protocol.accept(request)
     _send(protocol, response, door)
-    return admitted if response.status_code == 101 else None
+    if response.status_code != 101:
+        return None
+    chosen = protocol.subprotocol
+    form = Form.JSON if chosen is None else SUBPROTOCOLS[chosen]
+    said = b"".join(protocol.data_to_send())
+    door.known.remember(whole, request, form, said)
+    return Opened(admitted, form, said)
+
+
+def answer_known(
+    data: bytes, door: Door, guest: Guest, secure: bool
+) -> Opened | ServerProtocol | None:
+    """As `answer` for `data`, the first bytes of a connection, where a parser needs not look at
+    them again; None where it has to. Who may not come in now is told so by the protocol.
+    """
+    found = door.known.find(data)
+    if found is None:
+        return None
+    known, key = found
+    admitted = _judge(known.request, door, guest, secure)
+    if isinstance(admitted, Rejected):
+        protocol = new_protocol(door.settings)
+        _reject(protocol, admitted, door)
+        return protocol
+    date = _http_date(door.clock.now_ms() // 1000)
+    return Opened(admitted, known.form, known.response(key, date))
+
+
+def _judge(request: Request, door: Door, guest: Guest, secure: bool) -> Identity | Rejected:
+    headers = request.headers
+    forwarded = headers.get_all("X-Forwarded-For")
+    address = guest.address = door.arrivals.address_of(guest.address, forwarded)
+    return (
+        door.arrivals.judge(address)
+        or door.admission.judge(headers.get("Host"), headers.get("Origin"), address, secure)
+        or door.identify(headers.get_all("Authorization"))
+    )
 
 
 def _reject(protocol: ServerProtocol, rejected: Rejected, door: Door) -> None:

@@ -123,6 +123,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.forwarding",
         "transport.http",
         "transport.identity",
+        "transport.known_requests",
         "transport.key_file",
         "transport.limits",
         "transport.lock_holder",
@@ -166,7 +167,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.session_parts",
     ),
     # The door.
-    ("transport.connection", "transport.door", "transport.handshake", "transport.server"),
+    (
+        "transport.connection",
+        "transport.connection_parts",
+        "transport.door",
+        "transport.handshake",
+        "transport.server",
+    ),
     # Where everything is put together.
     (
         "transport.app",
@@ -196,7 +203,14 @@ HOMES: dict[str, frozenset[str]] = {
     ),
     "structlog": frozenset({"transport.log"}),
     "uvloop": frozenset({"transport.app"}),
-    "websockets": frozenset({"transport.connection", "transport.handshake"}),
+    "websockets": frozenset(
+        {
+            "transport.connection",
+            "transport.connection_parts",
+            "transport.handshake",
+            "transport.known_requests",
+        }
+    ),
 }
 """Each third-party library and the files that may import it."""
 
