@@ -31,7 +31,9 @@ BREATH_BYTES: Final = 8192
 """So much of one connection is parsed before all others had their turn."""
 PARTING_BYTES_MAX: Final = 65_536
 """So much is read of a client after it was sent a close; then it is cut off."""
-_TEXT, _PONG, _PING = 0x81, 0x8A, b"\x89\x00"
+_TEXT, _PONG, _CLOSE, _PING = 0x81, 0x8A, 0x88, b"\x89\x00"
+_FAREWELLS: Final = (b"\x03\xe8", b"\x03\xe9")
+"""1000 and 1001, of a client that is done, and of a page that is left (RFC 6455, 7.4.1)."""
 
 
 class Connection(ConnectionParts):
@@ -63,6 +65,8 @@ class Connection(ConnectionParts):
                 self._on_text(cast(Session, self.session), apply_mask(data[6:], data[2:6]))
             else:
                 cast(Session, self.session).charge()
+        elif self._is_farewell(data):
+            self._on_farewell(apply_mask(data[6:], data[2:6]))
         elif len(data) <= SLICE_BYTES and self._phase is Phase.OPEN and self.is_reading():
             self._feed(data)
         elif self._phase is not Phase.HANDSHAKING or not self._is_known(data):
@@ -83,6 +87,26 @@ class Connection(ConnectionParts):
             and len(data) - 6 <= self._door.settings.message_bytes_max
             and self.is_reading()
         )
+
+    def _is_farewell(self, data: bytes) -> bool:
+        """`data` is one whole close as nearly all clients send it: with 1000 or 1001 and no reason.
+        It needs no parser either, which would be made for it alone.
+        """
+        return (
+            len(data) == 8
+            and (data[0] == _CLOSE and data[1] == 0x82)
+            and (self._phase is Phase.OPEN and self._between)
+            and self.is_reading()
+            and apply_mask(data[6:], data[2:6]) in _FAREWELLS
+        )
+
+    def _on_farewell(self, code: bytes) -> None:
+        """Echo it and end (RFC 6455, 5.5.1 and 7.1.1)."""
+        self.heard_s = self._door.clock.monotonic_s()
+        self._leave()
+        cast(Session, self.session).lost()
+        cast(Outbox, self._outbox).put(b"\x88\x02" + code)
+        self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._phase = Phase.CLOSED
@@ -327,5 +351,10 @@ class Connection(ConnectionParts):
             self._leave()
             if self.session is not None:
                 self.session.lost()
-            transport.close()
-            self._door.closing(self)
+            self._end()
+
+    def _end(self) -> None:
+        """Close the socket once all is written, and wait so long for that."""
+        if self._transport is not None:
+            self._transport.close()
+        self._door.closing(self)

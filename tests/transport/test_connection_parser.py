@@ -1,7 +1,7 @@
 """When a connection has a parser: made for what is no short text, let go of at a heartbeat."""
 
 import pytest
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 
 from tests.transport.sockets import Caller, Porch
 from transport.link import CloseCode
@@ -90,3 +90,40 @@ def test_a_connection_without_a_parser_can_be_closed() -> None:
     guest.connection.close(CloseCode.RESTART, "the server is draining")
     guest.read()
     assert guest.close_code == CloseCode.RESTART
+
+
+def farewell(payload: bytes, mask: bytes, pieces: int) -> tuple[bytes, bool, bool, bool, bool]:
+    """What comes of a client's close: the answer, who is lost, and whether there was a parser."""
+    _, guest = open_guest()
+    frame = bytes([0x88, 0x80 | len(payload)]) + mask + apply_mask(payload, mask)
+    size = -(-len(frame) // pieces)
+    parsed = False
+    for at in range(0, len(frame), size):
+        guest.wire.arrive(frame[at : at + size])
+        parsed = parsed or has_parser(guest)
+    connection = guest.connection
+    lost = guest.session.losses > 0
+    return bytes(guest.wire.through), guest.is_lost, connection.is_open(), lost, parsed
+
+
+@pytest.mark.parametrize("mask", [b"\0\0\0\0", b"\x01\x02\x03\x04", b"\xff\x88\x03\xe8"])
+def test_a_close_that_needs_no_parser_is_answered_as_by_one(mask: bytes) -> None:
+    """Each code, with and without a reason, in one piece and in three."""
+    codes = [*range(990, 1020), 2999, 3000, 4000, 4999, 5000, 65535]
+    payloads = [b"", b"\x03", *(code.to_bytes(2) for code in codes)]
+    payloads += [b"\x03\xe8bye", b"\x03\xe9\xff", b"\x03\xe8" + b"x" * 123]
+    for payload in payloads:
+        *at_once, parsed = farewell(payload, mask, 1)
+        *piecemeal, _ = farewell(payload, mask, 3)
+        assert at_once == piecemeal, payload
+        assert parsed == (payload not in {b"\x03\xe8", b"\x03\xe9"}) or not at_once[0], payload
+
+
+def test_a_close_between_two_fragments_ends_the_message_too() -> None:
+    """What was begun is never completed."""
+    _, guest = open_guest()
+    guest.send(Frame(Opcode.TEXT, b"half", fin=False))
+    assert has_parser(guest)
+    guest.send(Frame(Opcode.CLOSE, b"\x03\xe8"))
+    assert guest.session.texts == []
+    assert not guest.connection.is_open()
