@@ -4,7 +4,7 @@ Owns the seam between the rooms and the rest of the world: a fake of each makes 
 without sockets, clocks or disks. Nothing here knows JSON or WebSocket.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
@@ -189,7 +189,7 @@ class Outlet(Protocol):
 class Roster(Protocol):
     """The sessions' own view of who sits where, kept by them and not by the rooms."""
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet] | None:
+    def claims(self, room_id: RoomId) -> Collection[Outlet] | None:
         """The outlets that believe themselves in the room; None while the server drains, when
         sessions end of which no room is told.
         """

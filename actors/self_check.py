@@ -5,7 +5,7 @@ its way, so it must be seen in each of several looks. Each breach is one short t
 empty list means that all holds. O(n log n) in the players.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from actors.faults import SaysNothingPersonal
@@ -79,7 +79,7 @@ def _outlet_in(text: str, members: Mapping[SocketId, Member]) -> Outlet | None:
 def breaches(
     state: RoomState,
     members: dict[SocketId, Member],
-    claims: Iterable[Outlet] | None,
+    claims: Collection[Outlet] | None,
     graces: Iterable[Grace] | None = None,
 ) -> list[str]:
     """`claims` are the outlets whose sessions believe themselves in this room, None where nobody
@@ -91,6 +91,8 @@ def breaches(
     connected = {key for key, player in state.players.items() if player.connected}
     if len(connected) != state.connected_count:
         found.append("the count of connected players is wrong")
+    if not (state.players or members or claims):
+        return found  # nobody is there, and nobody believes to be
     found += [f"player without member: {key}" for key in sorted(state.players.keys() - members)]
     found += [f"member without player: {key}" for key in sorted(members.keys() - state.players)]
     hearing = {key for key, member in members.items() if member.hearing is not Hearing.LOST}

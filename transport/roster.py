@@ -3,7 +3,7 @@
 Written by the sessions alone, so that it is independent of what the rooms believe.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from actors.ids import RoomId, SocketId
 from actors.ports import Outlet
@@ -16,7 +16,7 @@ class SessionRoster:
         self._rooms: dict[RoomId, dict[SocketId, Outlet]] = {}
         self._is_closed = False
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet] | None:
+    def claims(self, room_id: RoomId) -> Collection[Outlet] | None:
         return None if self._is_closed else tuple(self._rooms.get(room_id, {}).values())
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -252,7 +252,7 @@ class FakeRoster:
     def __init__(self) -> None:
         self.seated: dict[RoomId, list[Outlet]] = {}
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
+    def claims(self, room_id: RoomId) -> Collection[Outlet]:
         return self.seated.get(room_id, [])
 
     def sit(self, room_id: RoomId, outlet: Outlet) -> None:

@@ -5,7 +5,7 @@ Owns no rule. Each stand-in answers what was read of the real thing, and is othe
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
@@ -147,7 +147,7 @@ class GhostRoster:
     def __init__(self) -> None:
         self._claims: list[Outlet] = []
 
-    def claims(self, room_id: RoomId) -> Iterable[Outlet]:
+    def claims(self, room_id: RoomId) -> Collection[Outlet]:
         del room_id
         return self._claims
 
