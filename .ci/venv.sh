@@ -92,11 +92,18 @@ have_compiler() {
   return 1
 }
 
-# In the place of the editable package a copy with extension modules.
+# In the place of the sources a copy with extension modules.
 compile() {
   say "Compiling the server, once for each version: half a minute or so (COMPILE=0 goes without) ..."
   rm -rf "$root/build"
   COMPILE=1 install --no-deps --no-build-isolation --force-reinstall "$root"
+}
+
+# In the place of a copy, which is of the sources as they once were, the sources.
+take_sources() {
+  if compgen -G "$venv/lib/python*/site-packages/actors" >/dev/null; then
+    install --no-deps --no-build-isolation --force-reinstall --editable "$root"
+  fi
 }
 
 # A Python that is named has to be the one inside; when none is, the one inside will do.
@@ -118,7 +125,8 @@ built() {
   elif ! can_compile "$venv/bin/python"; then
     echo no compiler
   else
-    cat "$root/setup.py" "$root"/{actors,transport}/{,*/}*.py 2>/dev/null | cksum
+    shopt -s nullglob
+    cksum "$root/setup.py" "$root"/{actors,transport}/{,*/}*.py | cksum
   fi
 }
 
@@ -144,7 +152,7 @@ prepared() {
 }
 
 prepare() {
-  local python extra=$profile
+  local python of_what extra=$profile
   if [ "$profile" = run ]; then extra=compiled; fi
   say "Preparing $venv for: $profile ..."
   if ! reusable; then
@@ -158,14 +166,18 @@ prepare() {
   else
     install --editable "${root}[$extra]"
   fi
-  rm -f "$stamp"
-  if compiles "$profile"; then
-    if ! { have_compiler "$venv/bin/python" && compile; }; then
-      [ "$profile" = run ] || return 1
-      say "The server runs all the same, at about twice the CPU."
-    fi
+  # Asked before: a file that somebody changes meanwhile may be in it or not. And noted before, so
+  # that after a failure only what failed is done again, which needs no network.
+  of_what=$(built "$profile")
+  printf '%s:%s:unfinished\n' "$profile" "$(wanted)" >"$stamp"
+  if ! compiles "$profile"; then
+    take_sources
+  elif ! { have_compiler "$venv/bin/python" && compile; }; then
+    [ "$profile" = run ] || return 1
+    say "The server runs all the same, at about twice the CPU."
+    take_sources
   fi
-  printf '%s:%s:%s\n' "$profile" "$(wanted)" "$(built "$profile")" >"$stamp"
+  printf '%s:%s:%s\n' "$profile" "$(wanted)" "$of_what" >"$stamp"
 }
 
 profile=${1:-}

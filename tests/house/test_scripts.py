@@ -16,7 +16,15 @@ from tests.house.sources import ROOT
 
 SCRIPTS = (".ci/audit", ".ci/run", ".ci/venv.sh", "tests/run", "transport/serve")
 BASH = shutil.which("bash") or "/bin/bash"
-COREUTILS = ("dirname", "cat", "cut", "cksum", "rm", "id")
+COREUTILS = ("dirname", "cat", "cp", "cut", "cksum", "mkdir", "rm", "id", "true")
+WORKING = """
+printf '%s\\n' "$*" >>"$(dirname -- "$0")/../said"
+case "$*" in
+  *'-m venv --clear'*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  *) exit 0 ;;
+esac
+"""
+"""A Python that writes down what it is asked for, and does no more than that."""
 
 
 def checks(script: str) -> set[str]:
@@ -99,7 +107,43 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
-def prepare(root: Path, *, python: str, profile: str = "run") -> "subprocess.CompletedProcess[str]":
+@pytest.fixture
+def compiled(tmp_path: Path) -> Path:
+    """A folder whose environment was made for `run`, and has a copy that was compiled."""
+    assert prepare(tmp_path, python=WORKING, COMPILE="0").returncode == 0
+    (tmp_path / ".venv/lib/python3.11/site-packages/actors").mkdir(parents=True)
+    stamp = tmp_path / ".venv/.prepared"
+    stamp.write_text(stamp.read_text("utf-8").replace(":nothing", ":1234 5678"), "utf-8")
+    (tmp_path / ".venv/said").unlink()
+    return tmp_path
+
+
+@pytest.mark.parametrize("why", ["COMPILE", "no gcc"])
+def test_what_is_not_compiled_any_more_is_not_run_any_more(compiled: Path, why: str) -> None:
+    """The copy is of sources that may have changed: where nothing new is compiled, the sources
+    themselves take its place, and without a network.
+    """
+    done = prepared_again(compiled, COMPILE="0" if why == "COMPILE" else "1")
+    assert done.returncode == 0
+    assert ("No C compiler" in done.stderr) is (why == "no gcc")
+    said = (compiled / ".venv/said").read_text("utf-8")
+    assert f"--no-deps --no-build-isolation --force-reinstall --editable {compiled}\n" in said
+    assert said.count("pip install") == 1
+
+
+def test_a_test_environment_is_not_ready_until_it_is_compiled(tmp_path: Path) -> None:
+    """What failed is tried again the next time, and what had succeeded before is not."""
+    assert prepare(tmp_path, python=WORKING, profile="test").returncode == 1
+    (tmp_path / ".venv/said").unlink(missing_ok=True)
+    done = prepared_again(tmp_path, profile="test")
+    assert done.returncode == 1
+    assert "No C compiler" in done.stderr
+    assert "pip install" not in (tmp_path / ".venv/said").read_text("utf-8")
+
+
+def prepare(
+    root: Path, *, python: str, profile: str = "run", **environment: str
+) -> "subprocess.CompletedProcess[str]":
     """Run a copy of the script in `root`, on a machine that has `python` as its only Python."""
     bin_dir = root / "bin"
     bin_dir.mkdir()
@@ -112,9 +156,16 @@ def prepare(root: Path, *, python: str, profile: str = "run") -> "subprocess.Com
     shutil.copy(ROOT / ".ci/venv.sh", root / ".ci/venv.sh")
     for settings in ("setup.cfg", "pyproject.toml"):
         (root / settings).write_text("", "utf-8")
+    return prepared_again(root, profile=profile, **environment)
+
+
+def prepared_again(
+    root: Path, *, profile: str = "run", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run it where it was copied to."""
     return subprocess.run(
         [BASH, root / ".ci/venv.sh", profile, "true"],
-        env={"PATH": str(bin_dir)},
+        env={"PATH": str(root / "bin"), **environment},
         cwd=root,
         capture_output=True,
         text=True,
