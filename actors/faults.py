@@ -20,7 +20,9 @@ class SaysNothingPersonal:
 
 
 def places_of(error: BaseException) -> list[str]:
-    """Where it was raised, the innermost last: `folder/file.py:12 Class.method`."""
+    """Where it was raised, the innermost last: `folder/file.py:12 Class.method`. In a module that
+    was compiled the name of the class is missing.
+    """
     places = []
     step = error.__traceback__
     while step is not None:

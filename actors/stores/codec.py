@@ -5,17 +5,26 @@ is goes by the version of the schema around it.
 """
 
 from collections.abc import Sequence
+from itertools import product
+from types import NoneType
 from typing import Any, Final
 from zlib import crc32
 
 import orjson
 
 from actors.ids import RoomId
-from actors.records import ROW_FIELDS, Record
+from actors.records import Record
 from actors.room_rules import PLAIN, plain_of, rules_from
 
 _FIELDS: Final = 8
-_SPOT_FIELDS: Final = 3
+_NUMBER: Final = (int, float)
+_SPOTS: Final = frozenset(product(_NUMBER, _NUMBER, (int,)))
+"""The types of a position's fields, in every way that they may be."""
+_ROWS: Final = frozenset(
+    (str, str, name, dict, int, int, x, y, bool, bool, int, int)
+    for name, x, y in product((str, NoneType), _NUMBER, _NUMBER)
+)
+"""And of a player's: one look tells of all twelve, and whoever takes a row takes it at its word."""
 
 
 class BodyInvalid(ValueError):
@@ -79,11 +88,11 @@ def record_from(value: object) -> Record:
         raise BodyInvalid("not a record")
     for socket_id, row in rows.items():
         if row is not None:
-            if type(row) is not list or len(row) != ROW_FIELDS:
+            if type(row) is not list or tuple(map(type, row)) not in _ROWS:
                 raise BodyInvalid("not a player")
             rows[socket_id] = tuple(row)
     for socket_id, spot in spots.items():
-        if type(spot) is not list or len(spot) != _SPOT_FIELDS:
+        if type(spot) is not list or tuple(map(type, spot)) not in _SPOTS:
             raise BodyInvalid("not a position")
         spots[socket_id] = tuple(spot)
     try:

@@ -104,6 +104,44 @@ def test_a_field_of_another_shape_is_no_record(place: int, wrong: object) -> Non
 
 
 @pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, 5),
+        (0, None),
+        (1, None),
+        (2, 7),
+        (2, True),
+        (3, []),
+        (3, None),
+        (4, 1.5),
+        (5, "2"),
+        (6, "1.0"),
+        (6, None),
+        (7, True),
+        (8, 0),
+        (9, None),
+        (10, 1.0),
+        (11, True),
+    ],
+)
+def test_a_players_field_of_another_type_is_no_record(place: int, wrong: object) -> None:
+    """A room would start with it and fail of it, each time that somebody comes."""
+    value = good()
+    value[6]["A"][place] = wrong
+    with pytest.raises(BodyInvalid, match="not a player"):
+        record_from(value)
+
+
+@pytest.mark.parametrize("wrong", [["1", 2, 3], [1, None, 3], [1, 2, 3.0], [True, 2, 3]])
+def test_a_position_of_another_type_is_no_record(wrong: list[object]) -> None:
+    """As of a player."""
+    value = good()
+    value[7]["A"] = wrong
+    with pytest.raises(BodyInvalid, match="not a position"):
+        record_from(value)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         None,
