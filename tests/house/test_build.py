@@ -1,7 +1,7 @@
 """What is compiled: named rightly in setup.cfg, of a kind that may be, and so installed.
 
 Owns the checks of the list. That what is compiled does what its source says is shown by the
-simulated stories of tests/simulation/test_compiled.py, and by every acceptance test.
+simulated stories and strangers of tests/simulation/test_compiled.py, and by every acceptance test.
 """
 
 import ast
