@@ -6,6 +6,7 @@ simulated stories and strangers of tests/simulation/test_compiled.py, and by eve
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,8 +27,10 @@ SOURCES = tuple(
 OF_THE_LANGUAGE = frozenset(
     {"Enum", "Exception", "Generic", "IntEnum", "NamedTuple", "Protocol", "StrEnum"}
 )
-WITHOUT_WEAK_REFERENCES = frozenset({"asyncio.Protocol"})
-"""Of others, and their instances cannot be referred to weakly: nothing is to be cleared."""
+NOT_REFERRED_TO = frozenset({"asyncio.Protocol"})
+"""Of others, and nobody refers to their instances weakly, neither they nor any event loop. It could
+be done, as with closures and with classes that are generic: so nobody of ours may, either.
+"""
 AS_INSTALLED = """
 import actors.room_state, transport.connection
 print(actors.room_state.__file__)
@@ -51,7 +54,7 @@ def bases(node: ast.ClassDef) -> Iterator[str]:
 def foreign_bases(paths: tuple[Path, ...]) -> list[str]:
     """Each class that derives from one that is neither compiled nor of the language."""
     ours = {node.name for path in paths for node in classes(path)}
-    may = ours | OF_THE_LANGUAGE | WITHOUT_WEAK_REFERENCES
+    may = ours | OF_THE_LANGUAGE | NOT_REFERRED_TO
     return [
         f"{path.name}: {node.name}({base})"
         for path in paths
@@ -97,6 +100,16 @@ def test_a_class_that_derives_from_an_actor_would_be_found() -> None:
     """The check sees what it is for."""
     found = foreign_bases((*SOURCES, ROOT / "actors" / "runtime.py"))
     assert "runtime.py: LoopActor(pykka.Actor)" in found
+
+
+def test_only_actors_are_referred_to_weakly() -> None:
+    """These are never compiled."""
+    using = [
+        path.relative_to(ROOT).as_posix()
+        for path in python_files(*COMPILED)
+        if re.search(r"^\s*(import|from) weakref\b", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert using == ["actors/runtime.py"]
 
 
 def is_editable() -> bool:
