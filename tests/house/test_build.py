@@ -9,9 +9,10 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from configparser import ConfigParser
-from importlib.metadata import distribution
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,9 @@ def test_only_actors_are_referred_to_weakly() -> None:
 
 def is_editable() -> bool:
     """What is installed is the source itself, as developers have it."""
-    about = distribution("vaultmeet-rooms").read_text("direct_url.json")
+    # Not anywhere on the path: what a build leaves beside the source has the same name.
+    (installed,) = distributions(name="vaultmeet-rooms", path=[sysconfig.get_path("purelib")])
+    about = installed.read_text("direct_url.json")
     return bool(json.loads(about or "{}").get("dir_info", {}).get("editable"))
 
 
