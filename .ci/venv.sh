@@ -152,7 +152,7 @@ prepared() {
 }
 
 prepare() {
-  local python of_what extra=$profile
+  local python of_what extra=$profile asked=$profile
   if [ "$profile" = run ]; then extra=compiled; fi
   say "Preparing $venv for: $profile ..."
   if ! reusable; then
@@ -173,9 +173,10 @@ prepare() {
   if ! compiles "$profile"; then
     take_sources
   elif ! { have_compiler "$venv/bin/python" && compile; }; then
-    [ "$profile" = run ] || return 1
+    [ "$asked" = run ] || return 1
     say "The server runs all the same, at about twice the CPU."
     take_sources
+    profile=run # for the tests it is not ready
   fi
   printf '%s:%s:%s\n' "$profile" "$(wanted)" "$of_what" >"$stamp"
 }

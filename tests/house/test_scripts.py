@@ -139,6 +139,8 @@ def test_a_test_environment_is_not_ready_until_it_is_compiled(tmp_path: Path) ->
     assert done.returncode == 1
     assert "No C compiler" in done.stderr
     assert "pip install" not in (tmp_path / ".venv/said").read_text("utf-8")
+    assert prepared_again(tmp_path, profile="run").returncode == 0  # the server starts all the same
+    assert prepared_again(tmp_path, profile="test").returncode == 1
 
 
 def prepare(
