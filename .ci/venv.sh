@@ -166,13 +166,14 @@ prepare() {
   else
     install --editable "${root}[$extra]"
   fi
+  if compiles "$profile"; then have_compiler "$venv/bin/python" || true; fi
   # Asked before: a file that somebody changes meanwhile may be in it or not. And noted before, so
   # that after a failure only what failed is done again, which needs no network.
   of_what=$(built "$profile")
   printf '%s:%s:unfinished\n' "$profile" "$(wanted)" >"$stamp"
   if ! compiles "$profile"; then
     take_sources
-  elif ! { have_compiler "$venv/bin/python" && compile; }; then
+  elif [ "$of_what" = "no compiler" ] || ! compile; then
     [ "$asked" = run ] || return 1
     say "The server runs all the same, at about twice the CPU."
     take_sources
