@@ -73,8 +73,14 @@ class Place:
         return self.start(**settings)
 
     async def flushed(self) -> None:
-        """Wait until nothing waits for the disk."""
-        await until_metrics(self.server, lambda m: m["vaultmeet_store_rooms_waiting"] == 0)
+        """Wait until nothing waits for the disk, in the store or the audit."""
+        await until_metrics(
+            self.server,
+            lambda m: (
+                m["vaultmeet_store_rooms_waiting"] == 0
+                and m.get("vaultmeet_audit_entries_waiting", 0) == 0
+            ),
+        )
 
     async def saved(self, *clients: Client) -> None:
         """Have each client move, one a room, and wait until the positions are on the disk."""
