@@ -8,8 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from actors.ids import RoomId, SocketId
-from actors.room_state import Event, Metadata, Player
-from actors.values import value
+from actors.players import Event, Player, StateView
 
 
 class Form(Enum):
@@ -17,19 +16,6 @@ class Form(Enum):
 
     JSON = "json"
     COMPACT = "compact"
-
-
-@value
-class StateView:
-    """A whole room at one version, to be encoded once for all who get it."""
-
-    room_id: RoomId
-    epoch: int
-    version: int
-    checksum: str
-    last_validated_ms: int
-    players: Sequence[Player]
-    metadata: Metadata
 
 
 class Encoder(Protocol):

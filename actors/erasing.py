@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from actors import messages as m
+from actors.answers import Answer, Done
 from actors.directory import Directory, RoomRecord
 from actors.forgetting import forget_in
 from actors.ids import RoomId, SocketId
 from actors.members import Absent
-from actors.ports import Answer, Clock, Done
+from actors.ports import Clock
 from actors.recall import Recall
 from actors.records import Record
 

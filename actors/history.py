@@ -6,20 +6,25 @@ encoded form, which is opaque here. Oldest entries are dropped first.
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from actors.ids import SocketId
-from actors.room_state import Event, EventKind
+from actors.players import Event, EventKind
 from actors.values import value
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Entry:
     """An event as it was published."""
 
-    event: Event
-    payload: bytes
+    event: Final[Event]
+    payload: Final[bytes]
+
+    def __init__(self, event: Event, payload: bytes) -> None:
+        self.event = event
+        self.payload = payload
 
 
 @value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import SocketId
-from actors.room_state import Player
+from actors.players import Player
 
 Cell = tuple[float, float]
 """Column and row: whole numbers."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from actors.answers import Answer
 from actors.encoder import Form
 from actors.ids import SocketId
 from actors.permissions import NOTHING
-from actors.ports import Answer, Eviction, Outlet, StateReason
+from actors.ports import Eviction, Outlet, StateReason
 from actors.records import Kept, Stamp
 
 
@@ -30,7 +31,7 @@ class Hearing(Enum):
     """Nothing: its connection is gone."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Member:
     """The way to one player's client. `serial` is the newest token's number; tokens from
     `confirmed` on may still be the one that the client holds (their answers may be lost).
@@ -38,14 +39,34 @@ class Member:
 
     outlet: Outlet
     person: str
-    hearing: Hearing = Hearing.FRESH
-    serial: int = 1
-    confirmed: int = 1
-    missed_moves: bool = False
-    owes_token: bool = True
+    hearing: Hearing
+    serial: int
+    confirmed: int
+    missed_moves: bool
+    owes_token: bool
     """The newest token is still to be sent, so nothing can have shown that it arrived."""
-    stamp: Stamp | None = None
+    stamp: Stamp | None
     """When it was seated; None until it is told so."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        person: str,
+        hearing: Hearing = Hearing.FRESH,
+        serial: int = 1,
+        confirmed: int = 1,
+        missed_moves: bool = False,
+        owes_token: bool = True,
+        stamp: Stamp | None = None,
+    ) -> None:
+        self.outlet = outlet
+        self.person = person
+        self.hearing = hearing
+        self.serial = serial
+        self.confirmed = confirmed
+        self.missed_moves = missed_moves
+        self.owes_token = owes_token
+        self.stamp = stamp
 
     def oldest_good_serial(self) -> int:
         """A frame on the newest token's connection proves that it arrived, once it was sent."""

@@ -6,82 +6,149 @@ connection has no effect.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from actors.history import Claim
 from actors.ids import RoomId, SocketId, UserId
+from actors.players import Coordinate, LeaveReason
 from actors.ports import Found, Outlet
 from actors.records import LONG_KEPT, Stamp
 from actors.room_rules import Act
-from actors.room_state import Coordinate, LeaveReason
 from actors.values import value
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Profile:
     """How somebody wants to appear. `user_id` is the shown one, `person` the real one: it is
     never encoded, logged or represented.
     """
 
-    user_id: UserId
-    display_name: str | None
-    x: Coordinate
-    y: Coordinate
-    attributes: Mapping[str, object]
-    hide_position: bool
+    user_id: Final[UserId]
+    display_name: Final[str | None]
+    x: Final[Coordinate]
+    y: Final[Coordinate]
+    attributes: Final[Mapping[str, object]]
+    hide_position: Final[bool]
     person: str = field(repr=False)
 
+    def __init__(
+        self,
+        user_id: UserId,
+        display_name: str | None,
+        x: Coordinate,
+        y: Coordinate,
+        attributes: Mapping[str, object],
+        hide_position: bool,
+        person: str,
+    ) -> None:
+        self.user_id = user_id
+        self.display_name = display_name
+        self.x = x
+        self.y = y
+        self.attributes = attributes
+        self.hide_position = hide_position
+        self.person = person
 
-@value
+
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Join:
     """Seat the session. Answered Joined or Refused; dropped when its connection is gone by then.
 
     `asked_s` and `deadline_s` are monotonic seconds; after the deadline it never takes effect.
     """
 
-    outlet: Outlet
-    room_id: RoomId
-    profile: Profile
-    asked_s: float
-    deadline_s: float
-    first_serial: int = 1
+    outlet: Final[Outlet]
+    room_id: Final[RoomId]
+    profile: Final[Profile]
+    asked_s: Final[float]
+    deadline_s: Final[float]
+    first_serial: Final[int]
     """The number of its first token: above those of all seatings of the session before."""
 
+    def __init__(
+        self,
+        outlet: Outlet,
+        room_id: RoomId,
+        profile: Profile,
+        asked_s: float,
+        deadline_s: float,
+        first_serial: int = 1,
+    ) -> None:
+        self.outlet = outlet
+        self.room_id = room_id
+        self.profile = profile
+        self.asked_s = asked_s
+        self.deadline_s = deadline_s
+        self.first_serial = first_serial
 
-@value
+
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Resume:
     """Bring a session back on a new connection. Answered Resumed, Joined or Refused.
 
     `serial` and `stamp` are of the token shown; `epoch` and `version` are the client's.
     """
 
-    outlet: Outlet
-    room_id: RoomId
-    socket_id: SocketId
-    serial: int
-    epoch: int
-    version: int
-    asked_s: float
-    deadline_s: float
-    profile: Profile
+    outlet: Final[Outlet]
+    room_id: Final[RoomId]
+    socket_id: Final[SocketId]
+    serial: Final[int]
+    epoch: Final[int]
+    version: Final[int]
+    asked_s: Final[float]
+    deadline_s: Final[float]
+    profile: Final[Profile]
     """For a player who is not known here any more: what the token says, and nothing else."""
-    stamp: Stamp = LONG_KEPT
+    stamp: Final[Stamp]
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        room_id: RoomId,
+        socket_id: SocketId,
+        serial: int,
+        epoch: int,
+        version: int,
+        asked_s: float,
+        deadline_s: float,
+        profile: Profile,
+        stamp: Stamp = LONG_KEPT,
+    ) -> None:
+        self.outlet = outlet
+        self.room_id = room_id
+        self.socket_id = socket_id
+        self.serial = serial
+        self.epoch = epoch
+        self.version = version
+        self.asked_s = asked_s
+        self.deadline_s = deadline_s
+        self.profile = profile
+        self.stamp = stamp
 
 
-class Move(NamedTuple):
-    """Never answered. A named tuple, since it is by far the most frequent message."""
+@dataclass(init=False, slots=True, unsafe_hash=True)
+class Move:
+    """Never answered."""
 
-    outlet: Outlet
-    x: Coordinate
-    y: Coordinate
+    outlet: Final[Outlet]
+    x: Final[Coordinate]
+    y: Final[Coordinate]
+
+    def __init__(self, outlet: Outlet, x: Coordinate, y: Coordinate) -> None:
+        self.outlet = outlet
+        self.x = x
+        self.y = y
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Ready:
     """Answered Done."""
 
-    outlet: Outlet
+    outlet: Final[Outlet]
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
 
 
 @value
@@ -93,13 +160,18 @@ class Update:
     attributes: Mapping[str, object] | None
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Say:
     """A room message; `data` is opaque to the room. Answered Done."""
 
-    outlet: Outlet
-    event: str
-    data: object = field(repr=False)
+    outlet: Final[Outlet]
+    event: Final[str]
+    data: Any = field(repr=False)  # not `object`: that name is not found where this is compiled
+
+    def __init__(self, outlet: Outlet, event: str, data: object) -> None:
+        self.outlet = outlet
+        self.event = event
+        self.data = data
 
 
 @value
@@ -141,27 +213,38 @@ Entry = Join | Resume | Check
 """What may come to a room that is not open: by way of the registry, then."""
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Leave:
     """Answered Left."""
 
-    outlet: Outlet
-    reason: LeaveReason
+    outlet: Final[Outlet]
+    reason: Final[LeaveReason]
+
+    def __init__(self, outlet: Outlet, reason: LeaveReason) -> None:
+        self.outlet = outlet
+        self.reason = reason
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Lost:
     """The connection behind the outlet is gone; the grace begins."""
 
-    outlet: Outlet
+    outlet: Final[Outlet]
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Heard:
     """The client spoke on the connection that got the token `serial`: older ones are void."""
 
-    outlet: Outlet
-    serial: int = 0
+    outlet: Final[Outlet]
+    serial: Final[int]
+
+    def __init__(self, outlet: Outlet, serial: int = 0) -> None:
+        self.outlet = outlet
+        self.serial = serial
 
 
 @value
@@ -184,11 +267,14 @@ class Erase:
     names: frozenset[str] = field(repr=False)
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Drained:
     """An outlet that refused takes frames again."""
 
-    outlet: Outlet
+    outlet: Final[Outlet]
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
 
 
 Request = (

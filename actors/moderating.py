@@ -8,11 +8,12 @@ alone. The base of Seating, which asks `_admit` before it seats somebody.
 from typing import Final
 
 from actors import messages as m
+from actors.answers import Done, Permitted
 from actors.forgetting import rules_without
 from actors.moderation import Plan, plan_of
-from actors.ports import Done, Eviction, Permitted
+from actors.players import LeaveReason
+from actors.ports import Eviction
 from actors.room_rules import PLAIN, Act, BanUser, KickPlayer, SetRoom, UnbanUser
-from actors.room_state import LeaveReason
 from actors.seats import Seats
 from actors.turn import OweAnswer, OweDone
 

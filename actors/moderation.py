@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from actors import messages as m
+from actors.answers import Answer, Permitted, Refused
 from actors.errors import BadMessage, Forbidden, Unavailable
 from actors.ids import SocketId
 from actors.members import Member
 from actors.permissions import Grant
-from actors.ports import Answer, Found, Permitted, Refused
+from actors.ports import Found
 from actors.room_rules import (
     PLAIN,
     Act,

@@ -16,8 +16,9 @@ from actors.encoder import Form
 from actors.ids import SocketId
 from actors.interest import Interest
 from actors.members import Hearing, Member
-from actors.ports import Ports
-from actors.room_state import Change, EventKind, Player, RoomState
+from actors.outside import Ports
+from actors.players import Change, EventKind, Player
+from actors.room_state import RoomState
 from actors.timers import Rounds, Ticker
 
 

@@ -4,20 +4,16 @@ Owns the seam between the rooms and the rest of the world: a fake of each makes 
 without sockets, clocks or disks. Nothing here knows JSON or WebSocket.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Final, Protocol
 
-from actors.audit.port import UNAUDITED, AuditLog
-from actors.encoder import Encoder, Form
-from actors.errors import Refusal
-from actors.history import Verdict
+from actors.answers import Answer
+from actors.encoder import Form
 from actors.ids import RoomId, SocketId
 from actors.permissions import Grant
 from actors.recall import Recall
-from actors.records import LONG_KEPT, Record, Stamp
-from actors.settings import Settings
+from actors.records import Record, Stamp
 from actors.values import value
 
 
@@ -48,83 +44,6 @@ class StateReason(Enum):
     REQUESTED = "requested"
     SLOW_CONSUMER = "slowConsumer"
     ROOM_RECOVERED = "roomRecovered"
-
-
-@value
-class Joined:
-    """The whole state for a member that joined. `serial` and `stamp` go into its token;
-    `fresh` is False where the session sat there already; `succeeds` is the outlet whose session
-    this one takes over, when it is the answer to a resume.
-    """
-
-    state: bytes
-    version: int
-    serial: int
-    fresh: bool = True
-    succeeds: "Outlet | None" = None
-    stamp: Stamp = LONG_KEPT
-
-
-@value
-class Resumed:
-    """What the member missed, in order, already encoded."""
-
-    missed: Sequence[bytes]
-    positions: bytes
-    epoch: int
-    version: int
-    checksum: str
-    last_validated_ms: int
-    serial: int
-    succeeds: "Outlet"
-    stamp: Stamp = LONG_KEPT
-
-
-@value
-class Done:
-    """The request is done, as of `version`."""
-
-    version: int
-
-
-@value
-class Described:
-    """The whole state, as asked."""
-
-    state: bytes
-
-
-@value
-class Validated:
-    """`state` is encoded with the players when the verdict is not valid, else without."""
-
-    verdict: Verdict
-    state: bytes
-
-
-@value
-class Permitted:
-    """What one may do in a room, by the token and by the room's rules."""
-
-    grant: Grant
-
-
-@value
-class Left:
-    """The session is not in the room, as of `version`."""
-
-    version: int
-
-
-@value
-class Refused:
-    """The request had no effect. `unasked`: it was a move, which awaits no answer."""
-
-    refusal: Refusal
-    unasked: bool = False
-
-
-Answer = Joined | Resumed | Done | Described | Validated | Permitted | Left | Refused
 
 
 class Eviction(Enum):
@@ -359,26 +278,3 @@ class Unrecorded:
 
 
 UNRECORDED: Final = Unrecorded()
-
-
-@dataclass(slots=True)
-class Census:
-    """Counts over all rooms, kept as changes happen: a scrape must not sweep the rooms."""
-
-    players: int = 0
-
-
-@value
-class Ports:
-    """All that a room is given."""
-
-    clock: Clock
-    encoder: Encoder
-    roster: Roster
-    log: Log
-    metrics: Metrics
-    census: Census
-    ledger: Ledger
-    settings: Settings
-    recordings: Recordings = UNRECORDED
-    audit: AuditLog = UNAUDITED

@@ -6,21 +6,25 @@ and cannot be linked across rooms or traced back without the key.
 
 import hmac
 from base64 import b32encode
+from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import RoomId, UserId
-from actors.values import value
 
 PSEUDONYM_PREFIX: Final = "anon-"
 PSEUDONYM_CHARS: Final = 12
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Privacy:
     """What somebody hides from everyone, themselves included."""
 
-    hide_user_id: bool = False
-    hide_position: bool = False
+    hide_user_id: Final[bool]
+    hide_position: Final[bool]
+
+    def __init__(self, hide_user_id: bool = False, hide_position: bool = False) -> None:
+        self.hide_user_id = hide_user_id
+        self.hide_position = hide_position
 
 
 def pseudonym(key: bytes, room_id: RoomId, person: str) -> UserId:

@@ -8,23 +8,16 @@ snapshot, encoded once, for all who joined.
 
 from dataclasses import replace
 
-from actors.encoder import StateView
+from actors.answers import Described, Done, Joined, Resumed, Validated
 from actors.history import Claim, Entry, History, Present, Verdict
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.motion import visible
-from actors.ports import (
-    Described,
-    Done,
-    Joined,
-    Outlet,
-    Ports,
-    Resumed,
-    StateReason,
-    Validated,
-)
+from actors.outside import Ports
+from actors.players import EventKind, StateView
+from actors.ports import Outlet, StateReason
 from actors.records import LONG_KEPT, Stamp
-from actors.room_state import EventKind, RoomState
+from actors.room_state import RoomState
 from actors.turn import (
     OweAnswer,
     Owed,

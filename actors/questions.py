@@ -5,9 +5,11 @@ for the store no longer than a join would.
 """
 
 from actors import messages as m
+from actors.answers import Refused
 from actors.errors import Unavailable
 from actors.moderation import permitted
-from actors.ports import Cancellable, Found, Ports, Refused
+from actors.outside import Ports
+from actors.ports import Cancellable, Found
 from actors.waiting import wait_s
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 from actors.ids import SocketId
 from actors.members import Hearing, Member
+from actors.players import LeaveReason
 from actors.ports import Eviction, Outlet
 from actors.recovery import orphans, strangers
-from actors.room_state import LeaveReason, RoomState
+from actors.room_state import RoomState
 from actors.seating import Seating
 from actors.turn import OweResumed, Turn
 

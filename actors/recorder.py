@@ -17,7 +17,8 @@ from actors import messages as m
 from actors.history import Claim, Verdict
 from actors.ids import SocketId
 from actors.members import Member
-from actors.ports import Clock, Outlet, Ports, Recording, RecordingReason
+from actors.outside import Ports
+from actors.ports import Clock, Outlet, Recording, RecordingReason
 from actors.recall import Recall
 from actors.reducing import REDUCED, Reducer
 from actors.room_state import RoomState

@@ -7,13 +7,12 @@ merged at any time, and a journal may be replayed over a state that has some of 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from actors.ids import RoomId, SocketId, UserId
+from actors.players import Coordinate, Motion, Player
 from actors.room_rules import PLAIN, RoomRules
-from actors.room_state import Coordinate, Motion, Player
-from actors.values import value
 
 Row: TypeAlias = tuple[
     str, str, str | None, Mapping[str, object], int, int, Coordinate, Coordinate, bool, bool, int,
@@ -41,7 +40,7 @@ LONG_KEPT: Final = Stamp(0, 0)
 """Of a player whom the store gave back: there is no run 0, so this never counts as missing."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Record:
     """How `room_id` is as of `version`. Not `whole`: `rows` are the players that became different
     (None: gone), and what is not named is as before. `spots` are positions newer than the rows.
@@ -56,9 +55,33 @@ class Record:
     last_activity_ms: int
     whole: bool
     rows: dict[SocketId, Row | None]
-    spots: dict[SocketId, Spot] = field(default_factory=dict)
-    recalled: tuple[SocketId, ...] = ()
-    rules: RoomRules | None = None
+    spots: dict[SocketId, Spot]
+    recalled: tuple[SocketId, ...]
+    rules: RoomRules | None
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        epoch: int,
+        version: int,
+        created_at_ms: int,
+        last_activity_ms: int,
+        whole: bool,
+        rows: dict[SocketId, Row | None],
+        spots: dict[SocketId, Spot] | None = None,
+        recalled: tuple[SocketId, ...] = (),
+        rules: RoomRules | None = None,
+    ) -> None:
+        self.room_id = room_id
+        self.epoch = epoch
+        self.version = version
+        self.created_at_ms = created_at_ms
+        self.last_activity_ms = last_activity_ms
+        self.whole = whole
+        self.rows = rows
+        self.spots = {} if spots is None else spots
+        self.recalled = recalled
+        self.rules = rules
 
     @property
     def is_bare(self) -> bool:
@@ -116,14 +139,20 @@ def spot_of(player: Player) -> Spot:
     return motion.x, motion.y, motion.last_seen_ms
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Kept:
     """A player as the store has it: seated, and without a connection."""
 
-    player: Player
-    person: str
-    serial: int
-    oldest_good_serial: int
+    player: Final[Player]
+    person: Final[str]
+    serial: Final[int]
+    oldest_good_serial: Final[int]
+
+    def __init__(self, player: Player, person: str, serial: int, oldest_good_serial: int) -> None:
+        self.player = player
+        self.person = person
+        self.serial = serial
+        self.oldest_good_serial = oldest_good_serial
 
 
 def kept_in(record: Record) -> Iterator[Kept]:

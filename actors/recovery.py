@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from actors.answers import Refused
 from actors.errors import Internal
 from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
-from actors.ports import Outlet, Recording, Refused
+from actors.players import Change, EventKind, Player
+from actors.ports import Outlet, Recording
 from actors.room_rules import PLAIN, RoomRules
-from actors.room_state import Change, EventKind, Player, RoomState
+from actors.room_state import RoomState
 from actors.turn import Turn
 from actors.values import value
 

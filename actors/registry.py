@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import Any, Final
 
 from actors import messages as m
+from actors.answers import Refused
 from actors.directory import Directory, Phase, RoomRecord
 from actors.errors import Refusal, ResumeExpired, RoomClosed, Unavailable
 from actors.faults import described, explained
 from actors.ids import RoomId
-from actors.ports import Cancellable, Eviction, Found, Ports, RecordingReason, Refused
+from actors.outside import Ports
+from actors.ports import Cancellable, Eviction, Found, RecordingReason
 from actors.questions import look_up
 from actors.records import Record, vacant
 from actors.recovery import RoomFailed, Wreckage, answer_poison

@@ -6,10 +6,12 @@ Owns the words of these lines of the log. Decides nothing.
 from collections.abc import Iterable
 
 from actors.faults import described, explained
-from actors.ports import Log, Ports
+from actors.outside import Ports
+from actors.players import LeaveReason
+from actors.ports import Log
 from actors.records import Kept
 from actors.recovery import RoomFailed
-from actors.room_state import LeaveReason, RoomState
+from actors.room_state import RoomState
 from actors.turn import Fact
 
 

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, cast
 
 from actors import messages as m
+from actors.answers import Refused
 from actors.errors import Refusal
 from actors.ids import SocketId
 from actors.keeping import UNAWAITED
-from actors.ports import Refused
 from actors.reconciling import reconcile
 from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
 from actors.reporting import report_expired

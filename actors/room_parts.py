@@ -16,7 +16,8 @@ from actors import messages as m
 from actors.ids import RoomId, SocketId
 from actors.keeping import Keeping, beginning
 from actors.motion import Motions
-from actors.ports import Cancellable, Ports
+from actors.outside import Ports
+from actors.ports import Cancellable
 from actors.publication import Publication
 from actors.recorder import recorder_of
 from actors.records import Record

@@ -9,107 +9,22 @@ A refusal leaves the state untouched. A removal cannot raise and may be repeated
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 from zlib import crc32
 
 from actors.errors import NotInRoom, RoomFull
-from actors.ids import RoomId, SocketId, UserId
+from actors.ids import RoomId, SocketId
+from actors.players import (
+    Change,
+    Coordinate,
+    Event,
+    EventKind,
+    LeaveReason,
+    Metadata,
+    Player,
+)
 from actors.room_rules import PLAIN, RoomRules
-from actors.values import value
-
-
-class EventKind(StrEnum):
-    """What a versioned event tells the members."""
-
-    JOINED = "joined"
-    LEFT = "left"
-    READY = "ready"
-    UPDATED = "updated"
-    CONNECTION = "connection"
-
-
-class LeaveReason(StrEnum):
-    """Why a player is gone, in the wire's words."""
-
-    LEFT = "left"
-    SWITCHED = "switched"
-    TIMEOUT = "timeout"
-    KICKED = "kicked"
-    REPLACED = "replaced"
-
-
-Coordinate: TypeAlias = int | float
-"""A number as its client wrote it: whole ones stay whole, on the wire and on the disk. Not `float`,
-which a compiled module would make of it.
-"""
-
-
-@dataclass(slots=True)
-class Motion:
-    """The volatile part of a player: not versioned, last one wins. All its versions share it."""
-
-    x: Coordinate
-    y: Coordinate
-    last_seen_ms: int
-
-
-@value
-class Player:
-    """A person seated in a room, as the members see them. `user_id` is the shown one."""
-
-    socket_id: SocketId
-    user_id: UserId
-    display_name: str | None
-    attributes: Mapping[str, object]
-    joined_at_ms: int
-    motion: Motion
-    hide_position: bool = False
-    is_ready: bool = False
-    connected: bool = True
-
-    def line(self) -> bytes:
-        """This player's line of the checksum (G3)."""
-        flags = f"{self.is_ready:d}|{self.connected:d}"
-        return f"{self.socket_id}|{self.user_id}|{flags}".encode()
-
-
-@value
-class Change:
-    """The step from `version - 1` to `version`: `player` as at `version` (when LEFT: as before)."""
-
-    kind: EventKind
-    player: Player
-    version: int
-    reason: LeaveReason | None = None
-
-
-@value
-class Metadata:
-    """What the room tells about itself beside its players. Times are Unix milliseconds."""
-
-    created_at_ms: int
-    last_activity_ms: int
-    player_count: int
-    is_active: bool
-    players_max: int
-
-
-@value
-class Event:
-    """Neighbouring changes of one kind, in order; all else is as at the last one."""
-
-    kind: EventKind
-    changes: tuple[Change, ...]
-    version: int
-    checksum: str
-    metadata: Metadata
-
-    @property
-    def base_version(self) -> int:
-        """The version before the first change."""
-        return self.version - len(self.changes)
 
 
 def checksum_of(lines: Iterable[bytes]) -> str:

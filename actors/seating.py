@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors import messages as m
+from actors.answers import Left
 from actors.errors import ResumeExpired, Unavailable
 from actors.ids import SocketId
 from actors.members import Absent, Hearing, Member
 from actors.moderating import Moderating
-from actors.ports import Left, Outlet, StateReason
+from actors.players import Change, LeaveReason, Motion, Player
+from actors.ports import Outlet, StateReason
 from actors.records import LONG_KEPT
-from actors.room_state import Change, LeaveReason, Motion, Player
 from actors.turn import OweAnswer, OweDone, OweJoined, OweResumed, OweState, OweVerdict
 
 _REPLACED: Final = "replaced by a newer session of the same user"

@@ -11,9 +11,11 @@ from actors import messages as m
 from actors.errors import NotInRoom, Unavailable
 from actors.ids import SocketId
 from actors.members import Member
-from actors.ports import Eviction, Outlet, Ports
+from actors.outside import Ports
+from actors.players import Change, LeaveReason, Player
+from actors.ports import Eviction, Outlet
 from actors.recovery import OPERATIONS_MAX
-from actors.room_state import Change, LeaveReason, Player, RoomState
+from actors.room_state import RoomState
 from actors.timers import Graces, Ticker
 from actors.turn import Fact, OweEviction, Turn
 

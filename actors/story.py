@@ -13,9 +13,10 @@ from typing import Any, Final, TypeAlias
 from actors.faults import places_of, text_of
 from actors.ids import RoomId, SocketId
 from actors.members import Hearing
+from actors.players import Player
 from actors.records import Stamp
 from actors.recovery import summary_of
-from actors.room_state import Player, RoomState
+from actors.room_state import RoomState
 from actors.settings import Settings
 
 _SETTINGS: Final = (

@@ -10,13 +10,13 @@ import hmac
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from binascii import b2a_base64
+from dataclasses import dataclass
 from typing import Final
 
 from actors.ids import RoomId, SocketId
 from actors.keys import KeyRing
 from actors.privacy import Privacy
 from actors.records import LONG_KEPT, Stamp
-from actors.values import value
 
 SIGNATURE_BYTES: Final = 16
 TOKEN_CHARS_MAX: Final = 2048
@@ -25,18 +25,34 @@ _VERSION: Final = "2"
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class ResumeClaims:
     """What a token says. `serial` (>= 1) counts the tokens of one player in one room, `stamp` is
     when the player was seated there.
     """
 
-    room_id: RoomId
-    socket_id: SocketId
-    person: str
-    privacy: Privacy
-    serial: int
-    stamp: Stamp = LONG_KEPT
+    room_id: Final[RoomId]
+    socket_id: Final[SocketId]
+    person: Final[str]
+    privacy: Final[Privacy]
+    serial: Final[int]
+    stamp: Final[Stamp]
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        socket_id: SocketId,
+        person: str,
+        privacy: Privacy,
+        serial: int,
+        stamp: Stamp = LONG_KEPT,
+    ) -> None:
+        self.room_id = room_id
+        self.socket_id = socket_id
+        self.person = person
+        self.privacy = privacy
+        self.serial = serial
+        self.stamp = stamp
 
 
 def mint(keys: KeyRing, claims: ResumeClaims) -> str:

@@ -5,80 +5,132 @@ or undone. Decides nothing.
 """
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from actors.answers import Answer
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.members import Member
-from actors.ports import Answer, Eviction, Outlet, StateReason
+from actors.players import Change, Event, Player
+from actors.ports import Eviction, Outlet, StateReason
 from actors.room_rules import RoomRules
-from actors.room_state import Change, Event, Player
-from actors.values import value
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweAnswer:
     """An answer that the turn does not influence."""
 
-    outlet: Outlet
-    answer: Answer
+    outlet: Final[Outlet]
+    answer: Final[Answer]
+
+    def __init__(self, outlet: Outlet, answer: Answer) -> None:
+        self.outlet = outlet
+        self.answer = answer
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweDone:
     """The request is done."""
 
-    outlet: Outlet
+    outlet: Final[Outlet]
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweJoined:
     """A snapshot; `asked_s` is monotonic, for the metric. `fresh`: this request seated it."""
 
-    outlet: Outlet
-    member: Member
-    serial: int
-    asked_s: float
-    fresh: bool
+    outlet: Final[Outlet]
+    member: Final[Member]
+    serial: Final[int]
+    asked_s: Final[float]
+    fresh: Final[bool]
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        member: Member,
+        serial: int,
+        asked_s: float,
+        fresh: bool,
+    ) -> None:
+        self.outlet = outlet
+        self.member = member
+        self.serial = serial
+        self.asked_s = asked_s
+        self.fresh = fresh
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweResumed:
     """What it missed after `version` (None: all), up to its own return at `return_version`."""
 
-    outlet: Outlet
-    member: Member
-    serial: int
-    version: int | None
-    return_version: int | None
-    succeeds: Outlet
+    outlet: Final[Outlet]
+    member: Final[Member]
+    serial: Final[int]
+    version: Final[int | None]
+    return_version: Final[int | None]
+    succeeds: Final[Outlet]
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        member: Member,
+        serial: int,
+        version: int | None,
+        return_version: int | None,
+        succeeds: Outlet,
+    ) -> None:
+        self.outlet = outlet
+        self.member = member
+        self.serial = serial
+        self.version = version
+        self.return_version = return_version
+        self.succeeds = succeeds
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweState:
     """The whole state: asked for, or (`reason`) sent because the member fell behind."""
 
-    outlet: Outlet
-    member: Member
-    reason: StateReason | None
+    outlet: Final[Outlet]
+    member: Final[Member]
+    reason: Final[StateReason | None]
+
+    def __init__(self, outlet: Outlet, member: Member, reason: StateReason | None) -> None:
+        self.outlet = outlet
+        self.member = member
+        self.reason = reason
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweVerdict:
     """How the client's view compares."""
 
-    outlet: Outlet
-    member: Member
-    claim: Claim
+    outlet: Final[Outlet]
+    member: Final[Member]
+    claim: Final[Claim]
+
+    def __init__(self, outlet: Outlet, member: Member, claim: Claim) -> None:
+        self.outlet = outlet
+        self.member = member
+        self.claim = claim
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class OweEviction:
     """The session is no longer in the room, and was not asked."""
 
-    outlet: Outlet
-    reason: Eviction
-    detail: str
+    outlet: Final[Outlet]
+    reason: Final[Eviction]
+    detail: Final[str]
+
+    def __init__(self, outlet: Outlet, reason: Eviction, detail: str) -> None:
+        self.outlet = outlet
+        self.reason = reason
+        self.detail = detail
 
 
 Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict | OweEviction
@@ -87,50 +139,88 @@ Owed = OweAnswer | OweDone | OweJoined | OweResumed | OweState | OweVerdict | Ow
 _WHOLE = (OweJoined, OweResumed, OweState, OweVerdict)
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Fact:
     """What the operator is told when the members are. `player` as at `version`."""
 
-    event: str
-    player: Player
-    player_count: int
-    version: int
-    details: dict[str, object]
+    event: Final[str]
+    player: Final[Player]
+    player_count: Final[int]
+    version: Final[int]
+    details: Final[dict[str, object]]
     """`why` is what somebody wrote, who may quote anybody: for the audit alone."""
-    person: str = field(default="", repr=False)
+    person: str = field(repr=False)
     """The player's real name: for the audit alone, as are those of the `persons` it is about."""
-    persons: tuple[str, ...] = field(default=(), repr=False)
+    persons: tuple[str, ...] = field(repr=False)
+
+    def __init__(
+        self,
+        event: str,
+        player: Player,
+        player_count: int,
+        version: int,
+        details: dict[str, object],
+        person: str = "",
+        persons: tuple[str, ...] = (),
+    ) -> None:
+        self.event = event
+        self.player = player
+        self.player_count = player_count
+        self.version = version
+        self.details = details
+        self.person = person
+        self.persons = persons
 
 
 Mark: TypeAlias = tuple[int, int, int, RoomRules | None]
 """How many changes, owed and facts there were, and what the rules had become."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Turn:
     """What happened since the last publication. `said` and events keep the room's order."""
 
-    items: list[Event | bytes] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    owed: list[Owed] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    touched: dict[SocketId, None] = field(default_factory=dict)
+    items: list[Event | bytes]
+    changes: list[Change]
+    owed: list[Owed]
+    facts: list[Fact]
+    touched: dict[SocketId, None]
     """Members with a new token number, or a proof of one: to be kept, though nobody sees it."""
-    before: dict[SocketId, Member | None] = field(default_factory=dict)
+    before: dict[SocketId, Member | None]
     """Members as they were before the turn (None: not there), where it may have to be undone."""
-    half: dict[SocketId, tuple[Member, Member] | None] = field(default_factory=dict)
+    half: dict[SocketId, tuple[Member, Member] | None]
     """Members that the message under way touches, each with a copy from before it (None: not
     there): should it fail half-way, it leaves no trace in them.
     """
-    rules: RoomRules | None = None
+    rules: RoomRules | None
     """What the room's rules became, None where they stayed as they were."""
-    recalled: list[SocketId] = field(default_factory=list)
+    recalled: list[SocketId]
     """Seated by their tokens alone."""
-    has_fresh: bool = False
+    has_fresh: bool
     """Somebody who gets nothing but its answer is among the owed."""
-    has_said: bool = False
-    urgent: bool = False
+    has_said: bool
+    urgent: bool
     """Nobody may be told of it before it is durable, whatever the setting."""
+
+    def __init__(
+        self,
+        rules: RoomRules | None = None,
+        has_fresh: bool = False,
+        has_said: bool = False,
+        urgent: bool = False,
+    ) -> None:
+        self.items = []
+        self.changes = []
+        self.owed = []
+        self.facts = []
+        self.touched = {}
+        self.before = {}
+        self.half = {}
+        self.rules = rules
+        self.recalled = []
+        self.has_fresh = has_fresh
+        self.has_said = has_said
+        self.urgent = urgent
 
     def mark(self) -> Mark:
         """Where a message's part begins, for `rewind`."""

@@ -29,8 +29,8 @@ from actors.directory import Directory
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
 from actors.permissions import ANONYMOUS_GRANTS
+from actors.players import LeaveReason
 from actors.registry import RegistryActor
-from actors.room_state import LeaveReason
 from actors.runtime import Mailbox
 from actors.settings import Settings
 from benchmarks.bench_spawn_reap import COLLECTOR, HandClock, ports_of

@@ -26,7 +26,7 @@ from actors.directory import Directory
 from actors.ids import RoomId, SocketId, UserId
 from actors.ledger import Forgetful
 from actors.messages import Join, Profile
-from actors.ports import Census, Ports
+from actors.outside import Census, Ports
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox
 from actors.settings import Settings

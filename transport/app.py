@@ -25,7 +25,8 @@ from actors.directory import Directory
 from actors.ids import SocketId
 from actors.keys import KeyRing, derived
 from actors.ledger import Forgetful, StoreLedger, StoreThread
-from actors.ports import UNRECORDED, Census, Clock, Ledger, Log, Ports, Recordings
+from actors.outside import Census, Ports
+from actors.ports import UNRECORDED, Clock, Ledger, Log, Recordings
 from actors.recordings import FOLDER_NAME, FolderRecordings
 from actors.registry import RegistryActor
 from actors.runtime import Mailbox

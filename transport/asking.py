@@ -3,17 +3,17 @@
 Makes values only; the session decides when, and sends.
 """
 
-from typing import assert_never
+from dataclasses import dataclass
+from typing import Final, assert_never
 
 from actors import messages as m
 from actors.errors import Forbidden, NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
 from actors.permissions import NOT_ALLOWED, Grants, Permission, grant_for
+from actors.players import LeaveReason
 from actors.privacy import Privacy, shown_user_id
 from actors.records import Stamp
-from actors.room_state import LeaveReason
 from actors.tokens import ResumeClaims, mint, verify
-from actors.values import value
 from transport import requests as r
 from transport.host import Host
 from transport.identity import Identity
@@ -21,14 +21,18 @@ from transport.link import Link
 from transport.seat import Seat, Sitter
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Pending:
     """The request under way. `number` is its sequenceId, None when it has none. Without a `seat` it
     is held back, and no room knows of it yet.
     """
 
-    seat: Seat | None
-    number: int | None
+    seat: Final[Seat | None]
+    number: Final[int | None]
+
+    def __init__(self, seat: Seat | None, number: int | None) -> None:
+        self.seat = seat
+        self.number = number
 
 
 def person_of(identity: Identity, request: r.JoinRoom, socket_id: SocketId) -> str:

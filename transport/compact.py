@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from actors.room_state import Coordinate, Player
+from actors.players import Coordinate, Player
 
 _HEAD: Final = Struct("<BBHIQQ")
 _BITS, _SHORT, _LONG = 1, 2, 3

@@ -11,12 +11,12 @@ from functools import lru_cache
 from struct import pack
 from typing import Final
 
-from actors.encoder import StateView
+from actors.answers import Joined, Resumed, Validated
 from actors.errors import Refusal
 from actors.ids import RoomId, SocketId
 from actors.permissions import Grant, Permission
-from actors.ports import Joined, Resumed, StateReason, Validated
-from actors.room_state import Coordinate, Event, EventKind, Metadata, Player
+from actors.players import Coordinate, Event, EventKind, Metadata, Player, StateView
+from actors.ports import StateReason
 from transport.compact import moves_payload
 from transport.wire import Fragment, dumps
 

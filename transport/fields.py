@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from actors.errors import BadMessage
 from actors.ids import NAME_EXPECTED, ROOM_ID_EXPECTED, RoomId, parse_name, parse_room_id
-from actors.room_state import Coordinate
+from actors.players import Coordinate
 
 COORDINATE_MAX: Final = 1e9
 INTEGER_MAX: Final = 2**53 - 1

@@ -8,8 +8,8 @@ each other, so many are taken and no more until the waiting one has had its time
 from typing import Final
 
 from actors import messages as m
+from actors.players import Coordinate
 from actors.ports import Clock
-from actors.room_state import Coordinate
 from transport.link import Link
 from transport.seat import Seat
 from transport.throttle import Throttle

@@ -5,8 +5,7 @@ Owns how an answer is said and how a copy of its request is to be answered. Move
 
 from typing import assert_never
 
-from actors.ids import SocketId
-from actors.ports import (
+from actors.answers import (
     Answer,
     Described,
     Done,
@@ -15,9 +14,10 @@ from actors.ports import (
     Permitted,
     Refused,
     Resumed,
-    StateReason,
     Validated,
 )
+from actors.ids import SocketId
+from actors.ports import StateReason
 from actors.settings import Settings
 from transport import encoding
 from transport.encoding import Parts

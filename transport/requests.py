@@ -4,12 +4,14 @@ Whoever holds one may rely on its bounds: an invalid one is never made.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from actors.history import Claim
 from actors.ids import RoomId
+from actors.players import Coordinate
 from actors.privacy import Privacy
 from actors.room_rules import Act
-from actors.room_state import Coordinate
 from actors.values import value
 
 
@@ -27,17 +29,35 @@ class CheckPermission:
     room_id: RoomId
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class JoinRoom:
     """Sit down in a room, or in another."""
 
-    room_id: RoomId
-    user_id: str | None
-    display_name: str | None
-    x: Coordinate
-    y: Coordinate
-    attributes: Mapping[str, object]
-    privacy: Privacy
+    room_id: Final[RoomId]
+    user_id: Final[str | None]
+    display_name: Final[str | None]
+    x: Final[Coordinate]
+    y: Final[Coordinate]
+    attributes: Final[Mapping[str, object]]
+    privacy: Final[Privacy]
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        user_id: str | None,
+        display_name: str | None,
+        x: Coordinate,
+        y: Coordinate,
+        attributes: Mapping[str, object],
+        privacy: Privacy,
+    ) -> None:
+        self.room_id = room_id
+        self.user_id = user_id
+        self.display_name = display_name
+        self.x = x
+        self.y = y
+        self.attributes = attributes
+        self.privacy = privacy
 
 
 @value
@@ -45,12 +65,16 @@ class SetReady:
     """Be ready."""
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class MoveTo:
     """Be elsewhere."""
 
-    x: Coordinate
-    y: Coordinate
+    x: Final[Coordinate]
+    y: Final[Coordinate]
+
+    def __init__(self, x: Coordinate, y: Coordinate) -> None:
+        self.x = x
+        self.y = y
 
 
 @value
@@ -61,12 +85,16 @@ class UpdatePlayer:
     attributes: Mapping[str, object] | None
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class SendMessage:
     """`data` is encoded JSON already."""
 
-    event: str
-    data: object
+    event: Final[str]
+    data: Final[object]
+
+    def __init__(self, event: str, data: object) -> None:
+        self.event = event
+        self.data = data
 
 
 @value
@@ -104,11 +132,14 @@ class LeaveRoom:
     """Get up."""
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Ping:
     """`t` is encoded JSON and comes back as it was; None where there was none."""
 
-    t: object
+    t: Final[object]
+
+    def __init__(self, t: object) -> None:
+        self.t = t
 
 
 Request = (

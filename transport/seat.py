@@ -10,12 +10,13 @@ still says, or the old connection still does, reaches anybody.
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from actors.answers import Answer
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
 from actors.permissions import Grant, Permission
-from actors.ports import Answer, Eviction, StateReason
+from actors.players import Coordinate
+from actors.ports import Eviction, StateReason
 from actors.privacy import Privacy
-from actors.room_state import Coordinate
 from actors.runtime import Mailbox
 from transport.link import Link, swallow
 from transport.sequences import SequenceMemory

@@ -4,6 +4,7 @@ Owns idempotency: a number that was received before has one effect, however ofte
 memory belongs to the session, so it goes with it through resumes. At most 256 numbers.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from actors.errors import Refusal, StaleSequence
@@ -30,27 +31,38 @@ class Failed:
         self.refusal.__traceback__ = self.refusal.__cause__ = self.refusal.__context__ = None
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Finished:
     """Done, as of `version`."""
 
-    version: int
+    version: Final[int]
+
+    def __init__(self, version: int) -> None:
+        self.version = version
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Seated:
     """Joined or resumed, as of `version`."""
 
-    room_id: RoomId
-    version: int
+    room_id: Final[RoomId]
+    version: Final[int]
+
+    def __init__(self, room_id: RoomId, version: int) -> None:
+        self.room_id = room_id
+        self.version = version
 
 
-@value
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Departed:
     """Left the room, as of `version`."""
 
-    room_id: RoomId
-    version: int
+    room_id: Final[RoomId]
+    version: Final[int]
+
+    def __init__(self, room_id: RoomId, version: int) -> None:
+        self.room_id = room_id
+        self.version = version
 
 
 @value

@@ -14,21 +14,12 @@ from collections.abc import Callable
 from typing import Final
 
 from actors import messages as m
+from actors.answers import Answer, Joined, Left, Permitted, Refused, Resumed
 from actors.errors import BadMessage, Forbidden, NotInRoom, Refusal, Unavailable
 from actors.faults import explained
 from actors.ids import RoomId, parse_room_id
 from actors.permissions import NOTHING, Permission
-from actors.ports import (
-    Answer,
-    Eviction,
-    Joined,
-    Left,
-    Outlet,
-    Permitted,
-    Refused,
-    Resumed,
-    StateReason,
-)
+from actors.ports import Eviction, StateReason
 from actors.privacy import Privacy
 from transport import asking, encoding, quota, replies, wire
 from transport import requests as r
@@ -351,7 +342,7 @@ class Session(SessionParts):
         if isinstance(answer, Joined | Resumed):
             self._yield()  # its token may have changed since it asked
 
-    def _succeed(self, seat: Seat, old: Outlet) -> None:
+    def _succeed(self, seat: Seat, old: object) -> None:
         """Take over the session of `old`: its name and its memory. It may be this one, where the
         room could not answer what had seated it.
         """

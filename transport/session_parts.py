@@ -10,7 +10,7 @@ from actors import messages as m
 from actors.errors import BadMessage, RateLimited, Refusal
 from actors.ids import RoomId, SocketId
 from actors.permissions import NOT_ALLOWED, grant_for
-from actors.room_state import Coordinate, LeaveReason
+from actors.players import Coordinate, LeaveReason
 from transport import asking, encoding
 from transport.host import Host
 from transport.identity import ANONYMOUS, Identity

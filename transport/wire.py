@@ -14,8 +14,8 @@ import orjson
 from actors.errors import BadMessage, UnsupportedType
 from actors.history import Claim
 from actors.ids import SocketId
+from actors.players import Coordinate
 from actors.privacy import Privacy
-from actors.room_state import Coordinate
 from actors.tokens import TOKEN_CHARS_MAX
 from transport.fields import (
     COORDINATE_MAX,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from actors.ids import RoomId, SocketId
-from actors.room_state import Player
+from actors.players import Player
 
 
 class Happening(Protocol):

@@ -5,7 +5,7 @@ from typing import Any
 from actors import messages as m
 from actors.directory import Phase
 from actors.ids import RoomId
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage, settle
 

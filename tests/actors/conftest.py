@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from actors.room_state import Player
+from actors.players import Player
 from actors.seating import Seating
 from tests.actors.fake_operator import FakeLog, LogBroken
 

@@ -14,24 +14,22 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from actors.encoder import Form, StateView
-from actors.ids import RoomId, SocketId
-from actors.permissions import ANONYMOUS_GRANTS
-from actors.ports import (
+from actors.answers import (
     Answer,
     Described,
     Done,
-    Eviction,
     Joined,
     Left,
-    Outlet,
     Permitted,
     Refused,
     Resumed,
-    StateReason,
     Validated,
 )
-from actors.room_state import Event, EventKind, Player
+from actors.encoder import Form
+from actors.ids import RoomId, SocketId
+from actors.permissions import ANONYMOUS_GRANTS
+from actors.players import Event, EventKind, Player, StateView
+from actors.ports import Eviction, Outlet, StateReason
 
 A = TypeVar("A")
 

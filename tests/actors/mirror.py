@@ -5,17 +5,12 @@ own joining, the right checksum at every version, no move of a stranger. What is
 assertion.
 """
 
-from actors.encoder import StateView
+from actors.answers import Done, Left, Refused, Resumed
 from actors.history import Claim
 from actors.ids import SocketId
-from actors.ports import (
-    Done,
-    Eviction,
-    Left,
-    Refused,
-    Resumed,
-)
-from actors.room_state import EventKind, Player, checksum_of
+from actors.players import EventKind, Player, StateView
+from actors.ports import Eviction
+from actors.room_state import checksum_of
 from tests.actors.fakes import FakeEncoder, FakeOutlet, Happened, Moved, Said, Told
 
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from actors import messages as m
+from actors.answers import Joined, Permitted, Refused
 from actors.permissions import Grant, Permission
-from actors.ports import Joined, Permitted, Refused
 from actors.room_rules import Act
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import Stage

@@ -1,7 +1,7 @@
 """Players made up for tests of the pure files."""
 
 from actors.ids import SocketId, UserId
-from actors.room_state import Motion, Player
+from actors.players import Motion, Player
 
 
 def player(

@@ -12,15 +12,17 @@ from typing import Any, Final
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Resumed
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.members import Member
 from actors.permissions import ANONYMOUS_GRANTS
-from actors.ports import Joined, Recording, RecordingReason, Resumed
+from actors.players import LeaveReason
+from actors.ports import Recording, RecordingReason
 from actors.records import LONG_KEPT, Stamp
 from actors.room import RoomActor
 from actors.room_rules import Act, BanUser, KickPlayer, SetRoom, UnbanUser
-from actors.room_state import LeaveReason, RoomState
+from actors.room_state import RoomState
 from actors.settings import Durability
 from tests.actors.fake_operator import read_back
 from tests.actors.fakes import FakeClock, FakeOutlet

@@ -9,10 +9,12 @@ from collections import Counter
 from typing import Any, Final
 
 from actors import messages as m
+from actors.answers import Joined, Resumed
 from actors.directory import Directory
 from actors.ids import RoomId, SocketId, UserId
 from actors.ledger import Forgetful
-from actors.ports import Census, Joined, Ledger, Ports, Resumed
+from actors.outside import Census, Ports
+from actors.ports import Ledger
 from actors.records import LONG_KEPT, Stamp
 from actors.registry import RegistryActor
 from actors.room import RoomActor

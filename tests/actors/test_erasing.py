@@ -9,11 +9,11 @@ from actors import messages as m
 from actors.directory import RoomRecord
 from actors.erasing import ROOMS_AT_ONCE, Erasing
 from actors.ids import RoomId, SocketId
+from actors.players import LeaveReason
 from actors.ports import Eviction, RecordingReason
 from actors.recall import Recall
 from actors.records import Record, Stamp
 from actors.room_rules import RoomRules
-from actors.room_state import LeaveReason
 from actors.runtime import Mailbox
 from actors.settings import Durability
 from tests.actors.kept_stage import KeptStage

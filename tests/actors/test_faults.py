@@ -5,7 +5,7 @@ import pytest
 from actors import messages as m
 from actors.faults import PLACES_MAX, SaysNothingPersonal, described, explained, places_of
 from actors.ids import RoomId, UserId
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
 
 CANARY = "canary-4711"

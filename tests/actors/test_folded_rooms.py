@@ -3,9 +3,9 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Validated
 from actors.history import Claim
-from actors.ports import Joined, Validated
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage
 from tests.actors.stage import ROOM, Stage

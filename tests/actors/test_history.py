@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from actors.history import Claim, Entry, History, Present, Verdict
 from actors.ids import RoomId, SocketId
-from actors.room_state import Event, LeaveReason, RoomState
+from actors.players import Event, LeaveReason
+from actors.room_state import RoomState
 from tests.actors.people import player
 
 A, B, C, D = map(SocketId, "ABCD")

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 
 from actors.ids import SocketId, UserId
 from actors.interest import Interest, Told
-from actors.room_state import Motion, Player
+from actors.players import Motion, Player
 
 SIDE = 10.0
 NAMES = "ABCDEFGH"

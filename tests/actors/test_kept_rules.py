@@ -3,12 +3,13 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.ids import SocketId
 from actors.permissions import NOTHING
-from actors.ports import Joined
+from actors.players import LeaveReason
 from actors.records import Stamp
 from actors.room_rules import Act, BanUser, KickPlayer, SetRoom, UnbanUser
-from actors.room_state import LeaveReason, RoomState
+from actors.room_state import RoomState
 from actors.settings import Durability
 from actors.stores.memory import MemoryStore
 from tests.actors.fakes import FakeOutlet

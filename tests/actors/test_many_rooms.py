@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from actors import messages as m
+from actors.answers import Answer
 from actors.ids import RoomId
-from actors.ports import Answer
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import Stage
 

@@ -3,11 +3,11 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Resumed
 from actors.ids import SocketId, UserId
 from actors.permissions import ANONYMOUS_GRANTS, NOT_ALLOWED, NOTHING
-from actors.ports import Joined, Resumed
+from actors.players import LeaveReason
 from actors.room_rules import BanUser, KickPlayer, SetRoom, UnbanUser
-from actors.room_state import LeaveReason
 from tests.actors.moderated import MEMBER, MODERATOR, act, arrive, checked, no_of, seated
 from tests.actors.stage import Stage
 

@@ -3,9 +3,8 @@
 import pytest
 
 from actors import messages as m
-from actors.encoder import StateView
-from actors.ports import Answer, Joined
-from actors.room_state import LeaveReason
+from actors.answers import Answer, Joined
+from actors.players import LeaveReason, StateView
 from tests.actors.fakes import FakeOutlet, Happened
 from tests.actors.stage import ROOM, Stage
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.ids import RoomId, SocketId, UserId
-from actors.ports import Joined
+from actors.players import LeaveReason
 from actors.records import Stamp
-from actors.room_state import LeaveReason
 from actors.settings import Durability
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage

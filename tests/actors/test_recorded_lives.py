@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.ids import RoomId, SocketId
-from actors.ports import Joined
 from actors.room import RoomActor
 from actors.settings import Durability
 from tests.actors.fake_operator import read_back

@@ -9,10 +9,11 @@ from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.motion import Motions
+from actors.players import LeaveReason
 from actors.ports import Recording, StateReason
 from actors.recorder import Recorder
 from actors.recovery import RoomFailed, Wreckage
-from actors.room_state import LeaveReason, RoomState
+from actors.room_state import RoomState
 from tests.actors.fake_operator import read_back
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage

@@ -9,9 +9,9 @@ import pytest
 from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId, UserId
+from actors.players import LeaveReason
 from actors.ports import Recording
 from actors.reducing import REDUCED
-from actors.room_state import LeaveReason
 from actors.seating import HANDLERS
 from actors.stores.codec import dumps
 from actors.story import FLAGS

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ids import RoomId, SocketId, UserId
+from actors.players import Motion, Player
 from actors.records import (
     LONG_KEPT,
     ROW_FIELDS,
@@ -19,7 +20,6 @@ from actors.records import (
     spot_of,
     vacant,
 )
-from actors.room_state import Motion, Player
 from tests.actors.stores.rooms import OTHER, ROOM, Model, delta, records, row, seen, whole
 
 A, B = SocketId("A"), SocketId("B")

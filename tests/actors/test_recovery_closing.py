@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.ports import Refused
+from actors.answers import Refused
 from actors.room_state import RoomState
 from tests.actors.fakes import Broken, FakeOutlet
 from tests.actors.stage import ROOM, Stage, profile_of, settle

@@ -3,9 +3,9 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.ids import RoomId
-from actors.ports import Joined
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import Broken, FakeRoster
 from tests.actors.stage import ROOM, Stage
 

@@ -8,8 +8,8 @@ import asyncio
 import pytest
 
 from actors import messages as m
-from actors.ports import Answer, Joined
-from actors.room_state import LeaveReason
+from actors.answers import Answer, Joined
+from actors.players import LeaveReason
 from actors.seating import HANDLERS, Seating
 from tests.actors.closing import closing
 from tests.actors.fake_operator import LogBroken

@@ -3,10 +3,10 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Refused
 from actors.directory import Phase
 from actors.ids import RoomId
-from actors.ports import Joined, Refused
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.closing import IDLE_S, Held, closing, emptied
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage, profile_of, settle

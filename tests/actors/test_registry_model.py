@@ -24,12 +24,13 @@ from hypothesis.stateful import (
 )
 
 from actors import messages as m
+from actors.answers import Joined, Refused
 from actors.directory import Phase
 from actors.ids import RoomId
 from actors.ledger import Forgetful
-from actors.ports import Found, Joined, Ledger, Refused
+from actors.players import LeaveReason
+from actors.ports import Found, Ledger
 from actors.room import RoomActor
-from actors.room_state import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import Stage
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Refused
 from actors.directory import Phase
 from actors.ids import RoomId, SocketId
 from actors.members import Hearing
-from actors.ports import Found, Joined, Refused
+from actors.players import LeaveReason
+from actors.ports import Found
 from actors.records import Stamp
-from actors.room_state import LeaveReason
 from actors.settings import Durability
 from actors.stores.memory import MemoryStore
 from actors.stores.port import StoreDamaged
@@ -85,9 +86,8 @@ async def test_a_player_comes_back_with_all_that_it_was() -> None:
     """Name, attributes, ready, position, the time it joined; the room with its own."""
     stage = KeptStage()
     outlet = stage.outlet("A")
-    await stage.turn(
-        stage.join(outlet, display_name="Ann", attributes={"hat": ["red"]}, x=1.0, y=2.0)
-    )
+    hat = {"hat": ["red"]}
+    await stage.turn(stage.join(outlet, display_name="Ann", attributes=hat, x=1.0, y=2.0))
     await stage.turn(m.Ready(outlet), m.Move(outlet, 5.0, 6.0))
     await stage.pass_time(1)
     created_ms = stage.room().state.created_at_ms
@@ -97,7 +97,7 @@ async def test_a_player_comes_back_with_all_that_it_was() -> None:
     await back(stage, "A")
     after = stage.room().state.players[A]
     assert after.display_name == "Ann"
-    assert after.attributes == {"hat": ["red"]}
+    assert after.attributes == hat
     assert after.is_ready
     assert (after.motion.x, after.motion.y) == (5.0, 6.0)
     assert after.joined_at_ms == before.joined_at_ms

@@ -7,11 +7,10 @@ story in turns; what is sent in one `turn` is handled in one turn of the room.
 import pytest
 
 from actors import messages as m
-from actors.encoder import StateView
+from actors.answers import Done, Joined, Validated
 from actors.history import Claim
 from actors.ids import SocketId
-from actors.ports import Done, Joined, Validated
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason, StateView
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.history import Claim
 from actors.ids import RoomId, SocketId
-from actors.ports import Joined
+from actors.players import LeaveReason
 from actors.records import vacant
-from actors.room_state import LeaveReason
 from actors.settings import Durability
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage

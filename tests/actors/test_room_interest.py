@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Resumed
 from actors.ids import SocketId
-from actors.ports import Joined, Resumed
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from actors.settings import Durability
 from tests.actors.fakes import FakeOutlet
 from tests.actors.kept_stage import KeptStage

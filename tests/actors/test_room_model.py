@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from actors import messages as m
+from actors.answers import Answer, Joined, Refused, Resumed, Validated
 from actors.ids import RoomId
-from actors.ports import Answer, Joined, Refused, Resumed, Validated
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.mirror import Mirror
 from tests.actors.stage import ROOM, Stage, profile_of

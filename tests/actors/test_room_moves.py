@@ -3,9 +3,9 @@
 import pytest
 
 from actors import messages as m
-from actors.encoder import Form, StateView
+from actors.encoder import Form
 from actors.ids import SocketId
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason, StateView
 from tests.actors.stage import Stage
 
 TICK_S = 0.05

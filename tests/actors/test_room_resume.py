@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Joined, Left, Refused, Resumed
 from actors.ids import SocketId
-from actors.ports import Joined, Left, Refused, Resumed
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet, Moved
 from tests.actors.stage import Stage
 

@@ -7,7 +7,7 @@ import pytest
 from actors import messages as m
 from actors.history import Claim
 from actors.ids import SocketId
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet, Told
 from tests.actors.stage import Stage
 

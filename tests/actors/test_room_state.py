@@ -8,15 +8,8 @@ import pytest
 
 from actors.errors import NotInRoom, Refusal, RoomFull
 from actors.ids import RoomId, SocketId
-from actors.room_state import (
-    Change,
-    EventKind,
-    LeaveReason,
-    Metadata,
-    Player,
-    RoomState,
-    checksum_of,
-)
+from actors.players import Change, EventKind, LeaveReason, Metadata, Player
+from actors.room_state import RoomState, checksum_of
 from tests.actors.people import player
 
 A, B, C = SocketId("A"), SocketId("B"), SocketId("C")

@@ -22,8 +22,9 @@ from hypothesis.stateful import (
 
 from actors.errors import NotInRoom, RoomFull
 from actors.ids import RoomId, SocketId
+from actors.players import Change, EventKind, LeaveReason, Player
 from actors.room_rules import PLAIN, RoomRules
-from actors.room_state import Change, EventKind, LeaveReason, Player, RoomState, checksum_of
+from actors.room_state import RoomState, checksum_of
 from tests.actors.people import player
 
 PLAYERS_MAX = 4

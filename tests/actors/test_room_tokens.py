@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.ports import Joined, Resumed
-from actors.room_state import LeaveReason
+from actors.answers import Joined, Resumed
+from actors.players import LeaveReason
 from tests.actors.fakes import FakeOutlet
 from tests.actors.stage import ROOM, Stage
 

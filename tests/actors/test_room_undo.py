@@ -3,10 +3,10 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Refused, Resumed
 from actors.ids import SocketId
 from actors.members import Hearing
-from actors.ports import Refused, Resumed
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.actors.stage import settle
 from tests.actors.test_room_commits import done, failed, waiting
 

@@ -8,7 +8,8 @@ import pytest
 from actors import messages as m
 from actors.ids import RoomId, SocketId
 from actors.members import Absent, Hearing, Member
-from actors.room_state import LeaveReason, RoomState
+from actors.players import LeaveReason
+from actors.room_state import RoomState
 from actors.self_check import Inconsistent, Suspicion, breaches
 from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
 from tests.actors.people import player

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.ids import SocketId, UserId
-from actors.room_state import Motion, Player
+from actors.players import Motion, Player
 from benchmarks.bench_fan_out import servers
 from benchmarks.compact import Compact
 from benchmarks.dialects import BINARY, BrokenStream, Moved, unmasked

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from actors import messages as m
+from actors.answers import Answer, Described, Done, Joined, Left, Permitted, Refused, Validated
 from actors.errors import Forbidden, NotInRoom, ResumeExpired, RoomFull
 from actors.history import Verdict
 from actors.ids import SocketId
 from actors.keys import derived
-from actors.ports import Answer, Described, Done, Joined, Left, Permitted, Refused, Validated
 from actors.room_rules import BanUser
 from actors.runtime import Mailbox
 from actors.settings import Settings

@@ -9,6 +9,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("actors", "transport", "actors.ids", "actors.errors", "actors.faults", "actors.ownership"),
     # PURE: facts and rules as plain data.
     (
+        "actors.answers",
         "actors.audit",
         "actors.audit.chain",
         "actors.audit.port",
@@ -19,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.interest",
         "actors.keys",
         "actors.permissions",
+        "actors.players",
         "actors.privacy",
         "actors.recall",
         "actors.records",
@@ -39,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.futures",
         "actors.encoder",
         "actors.mailbox",
+        "actors.outside",
         "actors.ports",
         "actors.runtime",
         "actors.sealing",
@@ -250,6 +253,7 @@ WORLD = frozenset(
 """What a PURE file does not import of the standard library: what waits, talks or varies."""
 
 PURE: dict[str, frozenset[str]] = {
+    "actors.answers": frozenset(),
     "actors.audit": frozenset(),
     "actors.audit.chain": frozenset(),
     "actors.audit.port": frozenset(),
@@ -267,6 +271,8 @@ PURE: dict[str, frozenset[str]] = {
     "actors.messages": frozenset(),
     "actors.moderation": frozenset(),
     "actors.permissions": frozenset(),
+    "actors.outside": frozenset(),
+    "actors.players": frozenset(),
     "actors.ports": frozenset(),
     "actors.privacy": frozenset(),
     "actors.recall": frozenset(),

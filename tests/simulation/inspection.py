@@ -8,9 +8,9 @@ import json
 from typing import Any, Final
 
 from actors.ids import RoomId
+from actors.players import Player
 from actors.room import RoomActor
 from actors.room_rules import PLAIN
-from actors.room_state import Player
 from actors.self_check import breaches
 from actors.settings import Durability
 from tests.acceptance.mirror import Seat

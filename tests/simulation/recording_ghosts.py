@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
 from actors import messages as m
+from actors.answers import Answer
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId, UserId
 from actors.members import Hearing
 from actors.permissions import Grant, Permission
-from actors.ports import Answer, Eviction, Found, Outlet, StateReason
+from actors.players import Motion, Player
+from actors.ports import Eviction, Found, Outlet, StateReason
 from actors.recall import Recall
 from actors.records import LONG_KEPT, Record, Stamp
 from actors.room import RoomActor
 from actors.room_rules import Ban, KickPlayer, RoomRules, SetRoom
-from actors.room_state import Motion, Player
 from actors.runtime import Mailbox
 from actors.settings import Durability
 

@@ -3,9 +3,8 @@
 Owns the way back from a recording's document to messages. Stand-ins take the place of all that was
 left out of it: names and attributes of the same size, positions at 0, outlets that take everything
 and answer what was read of the real ones. What the room tells itself is dropped, since the
-recording has it as an input where it was handled.
-
-Room, state, members and publication are the product's own, and so is the encoder.
+recording has it as an input where it was handled. Room, state, members and publication are the
+product's own, and so is the encoder.
 """
 
 import json
@@ -19,11 +18,12 @@ from actors import messages as m
 from actors.history import Claim
 from actors.ids import RoomId, SocketId, UserId
 from actors.members import Absent, Hearing, Member
-from actors.ports import Census, Outlet, Ports
+from actors.outside import Census, Ports
+from actors.players import LeaveReason
+from actors.ports import Outlet
 from actors.records import Stamp
 from actors.recovery import Checkpoint, Grace, summary_of
 from actors.room import RoomActor
-from actors.room_state import LeaveReason
 from actors.sealed_recordings import body_in
 from actors.sealing import Seal
 from actors.settings import Durability, Settings

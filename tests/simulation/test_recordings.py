@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from actors.sealed_recordings import sealed_body
 from actors.sealing import keys_text
 from tests.actors.fake_operator import read_back

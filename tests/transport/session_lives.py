@@ -8,16 +8,7 @@ test_session_model.py.
 from collections import deque
 from typing import Any, Final
 
-from actors.errors import (
-    NotInRoom,
-    Refusal,
-    ResumeExpired,
-    Unavailable,
-)
-from actors.history import Verdict
-from actors.ids import RoomId
-from actors.permissions import ANONYMOUS_GRANTS
-from actors.ports import (
+from actors.answers import (
     Answer,
     Described,
     Done,
@@ -28,6 +19,15 @@ from actors.ports import (
     Resumed,
     Validated,
 )
+from actors.errors import (
+    NotInRoom,
+    Refusal,
+    ResumeExpired,
+    Unavailable,
+)
+from actors.history import Verdict
+from actors.ids import RoomId
+from actors.permissions import ANONYMOUS_GRANTS
 from actors.tokens import verify
 from tests.transport.session_model import (
     IN_ROOM,

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from actors import messages as m
-from actors.room_state import LeaveReason
+from actors.players import LeaveReason
 from tests.transport.session_model import Ask, Said
 
 

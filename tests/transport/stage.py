@@ -12,10 +12,10 @@ from websockets.frames import Frame
 from websockets.protocol import CLIENT, Protocol
 
 from actors import messages as m
+from actors.answers import Answer, Done, Joined, Left, Refused
 from actors.encoder import Form
 from actors.ids import RoomId, SocketId
 from actors.keys import derived
-from actors.ports import Answer, Done, Joined, Left, Refused
 from actors.runtime import Mailbox
 from actors.settings import Settings
 from tests.transport.simulated import CountedMetrics, SimulatedClock, WrittenLog

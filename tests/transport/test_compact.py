@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ids import SocketId, UserId
-from actors.room_state import Motion, Player
+from actors.players import Motion, Player
 from tests.acceptance.compact import read_moves
 from transport.compact import EXACT_FROM, moves_payload
 

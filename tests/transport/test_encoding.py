@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
-from actors.encoder import Encoder, StateView
+from actors.encoder import Encoder
 from actors.ids import RoomId, SocketId, UserId
+from actors.players import (
+    Change,
+    Event,
+    EventKind,
+    LeaveReason,
+    Metadata,
+    Motion,
+    Player,
+    StateView,
+)
 from actors.ports import Outlet
-from actors.room_state import Change, Event, EventKind, LeaveReason, Metadata, Motion, Player
 from tests.transport.stage import Object, objects, payloads
 from transport.encoding import WireEncoder, frame, player_info, rfc3339
 

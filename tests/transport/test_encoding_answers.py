@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from actors.answers import Joined, Resumed, Validated
 from actors.errors import REFUSALS, BadMessage, RateLimited, Refusal
 from actors.history import Verdict
 from actors.ids import SocketId
-from actors.ports import Joined, Resumed, StateReason, Validated
-from actors.room_state import EventKind
+from actors.players import EventKind
+from actors.ports import StateReason
 from tests.transport.stage import Object
 from tests.transport.test_encoding import (
     ANN,

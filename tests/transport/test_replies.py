@@ -4,21 +4,12 @@ from typing import Any, cast
 
 import pytest
 
+from actors.answers import Answer, Described, Done, Joined, Left, Refused, Resumed, Validated
 from actors.errors import NotInRoom, RoomFull
 from actors.history import Verdict
 from actors.ids import RoomId, SocketId, UserId
 from actors.permissions import ANONYMOUS_GRANTS
-from actors.ports import (
-    Answer,
-    Described,
-    Done,
-    Joined,
-    Left,
-    Outlet,
-    Refused,
-    Resumed,
-    Validated,
-)
+from actors.ports import Outlet
 from actors.privacy import Privacy
 from actors.runtime import Mailbox
 from tests.transport.simulated import SimulatedClock

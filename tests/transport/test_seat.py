@@ -4,9 +4,10 @@ from typing import Any, cast
 
 import pytest
 
+from actors.answers import Answer, Done
 from actors.ids import RoomId, SocketId, UserId
 from actors.permissions import ANONYMOUS_GRANTS
-from actors.ports import Answer, Done, Eviction, Outlet, StateReason
+from actors.ports import Eviction, Outlet, StateReason
 from actors.privacy import Privacy
 from actors.runtime import Mailbox
 from tests.transport.simulated import SimulatedClock

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Described, Done, Left, Permitted, Validated
 from actors.errors import RoomFull
 from actors.history import Claim, Verdict
 from actors.ids import RoomId, SocketId
-from actors.ports import Described, Done, Left, Permitted, StateReason, Validated
+from actors.players import LeaveReason
+from actors.ports import StateReason
 from actors.privacy import Privacy, pseudonym
 from actors.room_rules import PLAIN
-from actors.room_state import LeaveReason
 from actors.settings import Settings
 from actors.tokens import verify
 from tests.transport import requests as r

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from actors import messages as m
-from actors.ports import Done, Eviction, Joined
+from actors.answers import Done, Joined
+from actors.ports import Eviction
 from tests.transport.stage import EMPTY, Client, Object, Stage
 
 

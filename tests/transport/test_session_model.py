@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from actors.answers import Done, Refused
 from actors.errors import (
     BadMessage,
     Forbidden,
@@ -29,12 +30,7 @@ from actors.errors import (
     Unauthenticated,
     Unavailable,
 )
-from actors.ports import (
-    Done,
-    Eviction,
-    Refused,
-    StateReason,
-)
+from actors.ports import Eviction, StateReason
 from tests.transport.session_lives import NAMES, ROOMS, Lives
 from tests.transport.session_model import (
     Ask,

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from actors import messages as m
+from actors.answers import Answer, Done, Joined, Left
 from actors.errors import RoomFull
-from actors.ports import Answer, Done, Joined, Left
 from tests.transport.stage import EMPTY, Client, Object, Stage, refused
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Done, Joined, Permitted, Refused
 from actors.errors import Banned
 from actors.ids import SocketId
 from actors.permissions import Grants
-from actors.ports import Done, Joined, Permitted, Refused
+from actors.players import LeaveReason
 from actors.room_rules import BanUser, KickPlayer, SetRoom, UnbanUser
-from actors.room_state import LeaveReason
 from tests.transport.stage import EMPTY, Client, Stage
 from transport.identity import ANONYMOUS, Identity
 from transport.moves import NO_EVERY_S

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from actors import messages as m
+from actors.answers import Done
 from actors.errors import RoomFull
-from actors.ports import Done
 from tests.transport.stage import Client, Stage, refused
 from tests.transport.test_session_resume import resume
 

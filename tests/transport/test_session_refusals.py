@@ -3,9 +3,9 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Done, Joined, Refused
 from actors.errors import REFUSALS, BadMessage, Internal, NotInRoom, Refusal, Unavailable
 from actors.ids import RoomId
-from actors.ports import Done, Joined, Refused
 from tests.transport.stage import Stage, refused
 from tests.transport.test_session_resume import ask, resume
 

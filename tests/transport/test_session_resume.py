@@ -3,12 +3,13 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Done, Joined, Left, Resumed
 from actors.errors import NotInRoom, ResumeExpired
 from actors.ids import RoomId, SocketId
 from actors.keys import derived
-from actors.ports import Done, Eviction, Joined, Left, Outlet, Resumed, StateReason
+from actors.players import LeaveReason
+from actors.ports import Eviction, Outlet, StateReason
 from actors.privacy import Privacy
-from actors.room_state import LeaveReason
 from actors.tokens import ResumeClaims, mint, verify
 from tests.transport.stage import EMPTY, KEYS, Client, Object, Stage, refused
 from transport import encoding

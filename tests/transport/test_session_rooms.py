@@ -3,11 +3,12 @@
 import pytest
 
 from actors import messages as m
+from actors.answers import Done, Joined, Left, Refused
 from actors.errors import Internal, RoomFull
 from actors.ids import RoomId
-from actors.ports import Done, Eviction, Joined, Left, Refused, StateReason
+from actors.players import LeaveReason
+from actors.ports import Eviction, StateReason
 from actors.privacy import Privacy
-from actors.room_state import LeaveReason
 from tests.transport.stage import EMPTY, Client, Stage, objects, refused
 from transport import encoding
 

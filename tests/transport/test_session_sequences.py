@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from actors import messages as m
+from actors.answers import Described, Done, Joined, Left, Permitted, Validated
 from actors.errors import BadMessage, Internal, ResumeExpired, RoomFull, Unavailable
 from actors.history import Verdict
-from actors.ports import Described, Done, Joined, Left, Permitted, Validated
 from tests.transport.stage import EMPTY, Client, Object, Stage, refused
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from actors import messages as m
+from actors.answers import Joined
 from actors.errors import ResumeExpired, RoomFull
-from actors.ports import Joined
 from tests.transport.stage import EMPTY, Client, Stage, refused
 from tests.transport.test_session_resume import yes
 

@@ -15,7 +15,7 @@ from actors.audit.port import Entry, Item
 from actors.audit.reading import entries, opened, verified
 from actors.audit.verify import Report
 from actors.ids import RoomId, SocketId, UserId
-from actors.room_state import Motion, Player
+from actors.players import Motion, Player
 from actors.turn import Fact
 
 NOW_MS: Final = 1_795_878_667_296
