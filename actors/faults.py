@@ -19,6 +19,10 @@ class SaysNothingPersonal:
     """Mixed into exceptions whose text is of our own making: sessions, rooms, files, numbers."""
 
 
+class Inconsistent(SaysNothingPersonal, Exception):
+    """A self-check found breaches: a fault, healed by a restart."""
+
+
 def places_of(error: BaseException) -> list[str]:
     """Where it was raised, the innermost last: `folder/file.py:12 Class.method`. In a module that
     was compiled the name of the class is missing.

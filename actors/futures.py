@@ -19,10 +19,11 @@ class StopFlag:
     is the name of the actor whose flag it is.
     """
 
-    __slots__ = ("_event", "_set", "_urn")
+    __slots__ = ("_event", "_urn", "raised")
 
     def __init__(self) -> None:
-        self._set = False
+        self.raised = False
+        """As `is_set`, without a call."""
         self._event: threading.Event | None = None
         self._urn: str | None = None
 
@@ -36,10 +37,10 @@ class StopFlag:
         return self._urn
 
     def is_set(self) -> bool:
-        return self._set
+        return self.raised
 
     def set(self) -> None:
-        self._set = True
+        self.raised = True
         if self._event is not None:
             self._event.set()
 
@@ -47,7 +48,7 @@ class StopFlag:
         """Block this thread (never the loop's) until set; False after `timeout` seconds."""
         if self._event is None:
             self._event = threading.Event()
-        if self._set:
+        if self.raised:
             self._event.set()
         return self._event.wait(timeout)
 

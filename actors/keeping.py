@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from actors import messages as m
 from actors.answers import Left, Refused
+from actors.checkpoint import Checkpoint
 from actors.errors import Unavailable
 from actors.ids import RoomId, SocketId
 from actors.members import Hearing, Member, absent_member
 from actors.outside import Ports
 from actors.players import Player
 from actors.records import LONG_KEPT, Kept, Record, Row, Spot, Stamp, kept_in, row_of, spot_of
-from actors.recovery import Checkpoint, Grace, Wreckage, restore
+from actors.recovery import Grace, Wreckage, restore
 from actors.room_rules import PLAIN
 from actors.room_state import RoomState
 from actors.timers import Graces

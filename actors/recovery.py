@@ -5,18 +5,18 @@ messages of the turn that were handled whole. The state object that raised is ne
 except for its name and numbers.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from actors.answers import Refused
+from actors.checkpoint import Checkpoint
 from actors.errors import Internal
 from actors.ids import RoomId, SocketId
 from actors.members import Member
 from actors.messages import Move, Request
-from actors.players import Change, EventKind, Player
 from actors.ports import Outlet, Recording
-from actors.room_rules import PLAIN, RoomRules
+from actors.room_rules import RoomRules
 from actors.room_state import RoomState
 from actors.turn import Turn
 from actors.values import value
@@ -32,31 +32,6 @@ class Grace:
     deadline_s: float
     socket_id: SocketId
     outlet: Outlet
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """The players and rules at the last publication. Kept by reference: they are immutable."""
-
-    version: int = 0
-    players: dict[SocketId, Player] = field(default_factory=dict)
-    rules: RoomRules = PLAIN
-
-    @staticmethod
-    def of(state: RoomState) -> "Checkpoint":
-        """What is in `state` now. O(players)."""
-        return Checkpoint(state.version, dict(state.players), state.rules)
-
-    def advance(self, changes: Iterable[Change], rules: RoomRules | None) -> None:
-        """Note what was published; `rules` None: they stayed. O(changes)."""
-        if rules is not None:
-            self.rules = rules
-        for change in changes:
-            if change.kind is EventKind.LEFT:
-                self.players.pop(change.player.socket_id, None)
-            else:
-                self.players[change.player.socket_id] = change.player
-            self.version = change.version
 
 
 @dataclass(slots=True)

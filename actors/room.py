@@ -2,25 +2,22 @@
 
 Owns the turn: handle all that waits, one message at a time, then publish once. May not know the
 wire, sockets or disks; it is given outlets, an encoder, a ledger and a clock. What a request does
-is in seating.py, what is kept of it in keeping.py. What raises there beyond a refusal is a fault:
-the actor fails, and its supervisor starts a successor on the same mailbox (recovery.py).
+is in seating.py, the order within a turn in turning.py, what is kept of it in keeping.py. What
+raises there beyond a refusal is a fault: the actor fails, and its supervisor starts a successor on
+the same mailbox (recovery.py).
 """
 
 from types import TracebackType
 from typing import Any, cast
 
 from actors import messages as m
-from actors.answers import Refused
-from actors.errors import Refusal
+from actors.checkpoint import Checkpoint
 from actors.ids import SocketId
-from actors.keeping import UNAWAITED
 from actors.reconciling import reconcile
-from actors.recovery import Checkpoint, RoomFailed, Wreckage, answer_poison, summary_of
+from actors.recovery import RoomFailed, Wreckage, answer_poison, summary_of
 from actors.reporting import report_expired
 from actors.room_parts import RoomParts
-from actors.seating import HANDLERS
 from actors.self_check import breaches
-from actors.turn import OweAnswer
 
 
 class RoomActor(RoomParts):
@@ -42,7 +39,7 @@ class RoomActor(RoomParts):
                 self._report(error, None)
                 raise
             return
-        self._count()
+        self._turning.count()
         self._begin_recording()
         expired, self._expired = self._expired, ()
         if expired:
@@ -50,62 +47,27 @@ class RoomActor(RoomParts):
             self._keeping.note()
 
     def on_receive(self, message: Any) -> Any:
-        if type(message) is m.Move:  # by far the most frequent, and owes nobody anything
-            movers = self._movers
-            if movers is not None:
-                movers[message.outlet.socket_id] = None
-            self._seating.move(message)
-            return None
-        handler = HANDLERS.get(type(message))
-        if handler is None:
+        done = self._turning.handle(message)
+        if done is None:
             return self._on_own(message)
-        if not self._turn.is_empty() and self._seating.must_wait(message):
+        if not done:
             self.postpone()
-            return None
-        self._mark = self._turn.mark()
-        self._seating.now_s = now_s = self._ports.clock.monotonic_s()
-        self._recorder.note(message, now_s)
-        try:
-            handler(self._seating, message)
-        except Refusal as refusal:
-            self._turn.owed.append(OweAnswer(message.outlet, Refused(refusal)))
-        except Exception:
-            self._turn.rewind(self._mark, self.members)
-            raise
-        if type(message) in UNAWAITED and self._ports.ledger.keeps:
-            self._handled.append(message)
         return None
 
     def on_turn_end(self) -> None:
-        self._seating.turn_ms = 0
-        moved = self._ticker.take_due()
-        if moved and self._keeping.holds_moves_back():
-            self._ticker.put_off(moved)
-            moved = []
-        commits = self._keeping.must_commit(
-            bool(moved), self._ticker.has_waiting(), bool(self._seating.laggards)
-        )
-        self._recorder.end(commits)
-        if commits:
-            self._moved = moved
+        moved = self._turning.end()
+        if moved is None:
             self._commit()
-        else:
-            self._tell(moved)
-            if not self.state.players and self._is_quiet():
-                self._fold()
+            return
+        self._tell(moved)
+        if not self.state.players and self._is_quiet():
+            self._fold()
 
     def _tell(self, moved: list[SocketId]) -> None:
         """Say what the turn holds, and where those are who `moved`."""
-        self._handled.clear()
-        if not self._turn.is_empty():
-            self._publish()
-        self._motions.publish(moved)
-        if moved and not self._ports.ledger.commits_first:
-            self._keeping.moved()
+        turning = self._turning
+        turning.tell(moved)
         self.mailbox.patient = self._ticker.is_waiting
-        laggards = self._seating.laggards
-        while laggards:
-            self._motions.catch_up(laggards.pop())
         if self._check_due:
             self._self_check()
         if self.state.players:
@@ -117,7 +79,9 @@ class RoomActor(RoomParts):
         elif not self._reported_empty:
             self._reported_empty = True
             self._registry.tell(m.RoomEmptied(self.room_id))
-        self._record()
+        # What the flight recorder has is begun anew in good time.
+        if turning.record():
+            self._begin_recording()
 
     def on_stop(self) -> None:
         self._stop_timers()
@@ -199,7 +163,7 @@ class RoomActor(RoomParts):
         if not self._turn.is_empty():
             self.postpone()
             return
-        self._mark = self._turn.mark()
+        self._turning.mark = self._turn.mark()
         self._recorder.drop()  # whoever came and went is in it, too
         self._seating.erase(message)
 
@@ -219,12 +183,12 @@ class RoomActor(RoomParts):
                     self.room_id,
                     state.epoch,
                     state.created_at_ms,
-                    self._checkpoint,
+                    self._turning.checkpoint,
                     self._turn,
                     self.members,
                     self._graces.all(),
                     self._seating.operations,
-                    self._counted,
+                    self._turning.counted,
                     summary_of(state),
                 ),
                 self._recorder.cut_failed(error, poison, self._ports),
@@ -249,42 +213,30 @@ class RoomActor(RoomParts):
         self._seating.now_s = clock.monotonic_s()
         claims = self._ports.roster.claims(self.room_id)
         reconcile(self.state, self.members, self._turn, self._seating, claims, clock.now_ms())
-        self._checkpoint = Checkpoint.of(self.state)
-        self._count()
+        self._turning.checkpoint = Checkpoint.of(self.state)
+        self._turning.count()
 
     def _recovered(self) -> None:
         self._wreckage = None
         self._publication.recover(self._turn)
-        self._lose_departed()
+        self._turning.lose_departed()
         self._turn.told()
-        self._handled.clear()
+        self._turning.handled.clear()
         self._look_again()
         self._begin_recording()
-
-    # -- what the flight recorder has
-
-    def _record(self) -> None:
-        """All is told: write out what somebody is wrong about, and begin anew in good time."""
-        mistaken, self._publication.mistaken = self._publication.mistaken, None
-        if mistaken is not None:
-            self._recorder.tell_mistaken(mistaken, self._ports)
-        is_looking = self._suspicion.is_looking()
-        if not (is_looking or self.state.players):
-            self._recorder.forget()
-        if self._recorder.is_full() and not is_looking:
-            self._begin_recording()
 
     # -- commit first, publish after
 
     def _commit(self) -> None:  # nothing is handled until the outcome is known
         self.mailbox.pause()
         self._publication.stamp = self._keeping.commit(
-            [*self._moved, *self._ticker.waiting()],
+            [*self._turning.moved, *self._ticker.waiting()],
             lambda done: self.mailbox.go_on(m.Committed(done)),
         )
 
     def _committed(self, done: bool) -> None:
-        moved, self._moved = self._moved, []
+        turning = self._turning
+        moved, turning.moved = turning.moved, []
         self._was_undone = not done
         wreckage, now_s = self._wreckage, self._ports.clock.monotonic_s()
         self._recorder.committed(done, now_s)
@@ -300,36 +252,11 @@ class RoomActor(RoomParts):
         else:
             for socket_id in moved:
                 self._ticker.note(socket_id)
-            again = self._keeping.undo(self._checkpoint, self._graces, self._handled, now_s)
-            self._handled.clear()
+            again = self._keeping.undo(turning.checkpoint, self._graces, turning.handled, now_s)
+            self._turning.handled.clear()
             self._suspicion.drop()
-            self._record()
+            if turning.record():
+                self._begin_recording()
             # In the turn after this one: what else came meanwhile, and may need no disk at all,
             # does not share its fate.
             self.mailbox.put_back(again)
-
-    # -- inside
-
-    def _publish(self) -> None:
-        turn, ledger = self._turn, self._ports.ledger
-        if ledger.keeps and turn.is_kept() and not (ledger.commits_first or turn.urgent):
-            self._publication.stamp = self._keeping.note()
-        self._checkpoint.advance(turn.changes, turn.rules)
-        self._motions.follow(turn.changes)
-        turn.changes.clear()
-        turn.before.clear()
-        self._publication.publish(turn)
-        self._lose_departed()
-        turn.told()
-        self._mark = turn.mark()
-        self._count()
-
-    def _lose_departed(self) -> None:
-        departed = self._publication.departed
-        self._recorder.gone(departed)
-        while departed:
-            self.mailbox.tell(m.Lost(departed.pop()))
-
-    def _count(self) -> None:
-        before, self._counted = self._counted, len(self.state.players)
-        self._ports.census.players += self._counted - before

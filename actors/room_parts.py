@@ -10,10 +10,10 @@ is in room.py.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from actors import messages as m
-from actors.ids import RoomId, SocketId
+from actors.ids import RoomId
 from actors.keeping import Keeping, beginning
 from actors.motion import Motions
 from actors.outside import Ports
@@ -21,22 +21,23 @@ from actors.ports import Cancellable
 from actors.publication import Publication
 from actors.recorder import recorder_of
 from actors.records import Record
-from actors.recovery import Checkpoint, Grace, Wreckage
+from actors.recovery import Grace, Wreckage
 from actors.runtime import LoopActor, Mailbox
 from actors.seating import Seating
 from actors.self_check import Suspicion, breaches
 from actors.timers import Graces
 from actors.turn import Turn
+from actors.turning import Turning
 
 
 class RoomParts(LoopActor):
     """The actor of a room, without what it does. The arguments are those of RoomActor."""
 
     __slots__ = (
-        "_check_due", "_check_timer", "_checkpoint", "_counted", "_expired", "_failed", "_graces",
-        "_handled", "_keeping", "_mark", "_motions", "_moved", "_movers", "_poison", "_ports",
+        "_check_due", "_check_timer", "_expired", "_failed", "_graces", "_keeping", "_motions",
+        "_poison", "_ports",
         "_publication", "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion",
-        "_tick_due_s", "_ticker", "_turn", "_validated_ms", "_was_undone", "_whole_due",
+        "_tick_due_s", "_ticker", "_turn", "_turning", "_validated_ms", "_was_undone", "_whole_due",
         "_wreckage", "members", "room_id", "state", "turn_messages_max",
     )  # fmt: skip
 
@@ -61,7 +62,6 @@ class RoomParts(LoopActor):
         self.state: Final = begun.state
         self.members: Final = begun.members
         self._expired = begun.expired
-        self._counted = wreckage.counted if wreckage else 0
         self._was_undone = False  # the last commit failed: losses may wait for the next one
         self._check_timer: Cancellable | None = None
         self._check_due = False
@@ -75,16 +75,19 @@ class RoomParts(LoopActor):
             wreckage.turn if wreckage else Turn(),
             begun.graces,
             wreckage.operations if wreckage else (),
+            wreckage.counted if wreckage else 0,
         )
 
     def _make_parts(
-        self, turn: Turn, graces: Iterable[Grace], operations: Iterable[tuple[str, str]]
+        self,
+        turn: Turn,
+        graces: Iterable[Grace],
+        operations: Iterable[tuple[str, str]],
+        counted: int,
     ) -> None:
         state, members, ports = self.state, self.members, self._ports
         settings, clock = ports.settings, ports.clock
         self._turn = turn
-        self._mark = turn.mark()
-        self._checkpoint = Checkpoint.of(state)
         self._publication = Publication(state, members, ports, self._validated_ms)
         self._motions = Motions(state, members, ports, self._post, self._tick_due_s)
         self._ticker = self._motions.ticker
@@ -95,17 +98,27 @@ class RoomParts(LoopActor):
         self._keeping = Keeping(
             state, members, turn, ports, self._save_positions, whole_due=self._whole_due
         )
-        self._moved: list[SocketId] = []  # of a turn that is being committed
-        self._handled: list[Any] = []  # what has to happen also where the turn is undone
         self._suspicion = Suspicion()
         self._recorder = recorder_of(ports, state, members, self._graces)
-        self._movers = self._recorder.movers
+        self._turning = Turning(
+            state,
+            members,
+            turn,
+            ports,
+            self._publication,
+            self._motions,
+            self._seating,
+            self._keeping,
+            self._recorder,
+            self._suspicion,
+            counted,
+            self._post,
+        )
 
     def _drop_parts(self) -> None:
         # Some of them point back here: what is left would wait for the garbage collector.
-        del self._turn, self._mark, self._checkpoint, self._publication, self._motions
-        del self._ticker, self._graces, self._seating, self._keeping, self._moved, self._handled
-        del self._suspicion, self._recorder, self._movers
+        del self._turn, self._publication, self._motions, self._ticker, self._graces, self._seating
+        del self._keeping, self._suspicion, self._recorder, self._turning
 
     # -- folding
 
@@ -143,7 +156,7 @@ class RoomParts(LoopActor):
         self.rest()
 
     def on_wake(self) -> None:
-        self._make_parts(Turn(), (), ())
+        self._make_parts(Turn(), (), (), 0)
         self._begin_recording()
 
     def _begin_recording(self) -> None:

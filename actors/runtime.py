@@ -52,8 +52,8 @@ class LoopActor(pykka.Actor):
     """
 
     __slots__ = (
-        "_is_up", "_postponed", "_rests", "_turn_is_over", "actor_inbox", "actor_stopped",
-        "handling", "mailbox",
+        "_is_up", "_postponed", "_rests", "_stopped", "_turn_is_over", "actor_inbox",
+        "actor_stopped", "handling", "mailbox",
     )  # fmt: skip
 
     turn_messages_max: int = 512
@@ -62,7 +62,8 @@ class LoopActor(pykka.Actor):
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         # All that pykka's own sets, without the lock, the name and the ref that few are asked for.
         self.actor_inbox = self.mailbox = self._create_actor_inbox()
-        self.actor_stopped = cast("threading.Event", StopFlag())
+        self._stopped = StopFlag()
+        self.actor_stopped = cast("threading.Event", self._stopped)
         self._is_up = False
         self._rests = False
         self._postponed = False
@@ -171,9 +172,9 @@ class LoopActor(pykka.Actor):
                 return
         entries = self.mailbox.take(self.turn_messages_max)
         handled = 0
-        stopped = self.actor_stopped
+        stopped = self._stopped
         for entry in entries:
-            if stopped.is_set():
+            if stopped.raised:
                 break
             handled += 1
             try:
@@ -198,13 +199,13 @@ class LoopActor(pykka.Actor):
                 break
         if self.mailbox.is_paused():
             return
-        if handled and not stopped.is_set():
+        if handled and not stopped.raised:
             self.handling = None
             try:
                 self.on_turn_end()
             except Exception:  # noqa: BLE001  # as if a tell had raised it
                 self._fail()
-        if stopped.is_set():
+        if stopped.raised:
             self.mailbox.put_back(entries[handled:])
             self._end()
 

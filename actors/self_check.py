@@ -8,7 +8,7 @@ empty list means that all holds. O(n log n) in the players.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from actors.faults import SaysNothingPersonal
+from actors.faults import Inconsistent
 from actors.ids import SocketId
 from actors.members import Hearing, Member
 from actors.ports import Outlet
@@ -20,10 +20,6 @@ SUSPICION_LOOKS: Final = 3
 
 
 _NOBODY: Final[frozenset[tuple[str, Outlet | None]]] = frozenset()
-
-
-class Inconsistent(SaysNothingPersonal, Exception):
-    """A self-check found breaches: a fault, healed by a restart."""
 
 
 class Suspicion:

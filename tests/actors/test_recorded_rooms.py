@@ -248,7 +248,7 @@ async def test_a_room_that_the_directory_has_lost_is_written_all_the_same() -> N
     recording = room._recorder.cut_failed(error, None, stage.ports)
     del stage.directory.rooms[ROOM]
     wreckage = Wreckage(
-        ROOM, 1, 1, room._checkpoint, room._turn, room.members, (), (), 0, {"epoch": 1}
+        ROOM, 1, 1, room._turning.checkpoint, room._turn, room.members, (), (), 0, {"epoch": 1}
     )
     stage.directory.registry.tell(RoomFailed(ROOM, error, None, wreckage, recording))
     await stage.turn()

@@ -114,7 +114,7 @@ async def test_a_disk_that_keeps_failing_does_not_make_a_room_remember_more() ->
         await stage.pass_time(1)
         assert counted(stage) <= 6 + 2
     assert "undone" in {step.get("commit") for step in inputs(stage)}
-    assert stage.room()._checkpoint.version == 1
+    assert stage.room()._turning.checkpoint.version == 1
 
 
 async def test_everybody_gone_everything_forgotten() -> None:

@@ -261,7 +261,7 @@ async def test_what_was_handled_is_forgotten_when_it_is_told() -> None:
     for number in range(5):
         (a,) = await stage.seat(f"A{number}")
         await stage.turn(m.Leave(a, LeaveReason.LEFT))
-    assert stage.room()._handled == []
+    assert stage.room()._turning.handled == []
 
 
 @pytest.mark.rule("P2.1", "G8.3")

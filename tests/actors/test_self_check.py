@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from actors import messages as m
+from actors.faults import Inconsistent
 from actors.ids import RoomId, SocketId
 from actors.members import Absent, Hearing, Member
 from actors.players import LeaveReason
 from actors.room_state import RoomState
-from actors.self_check import Inconsistent, Suspicion, breaches
+from actors.self_check import Suspicion, breaches
 from tests.actors.fakes import FakeEncoder, FakeOutlet, FakeRoster
 from tests.actors.people import player
 from tests.actors.stage import ROOM, Stage

@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.audit.port",
         "actors.audit.refusals",
         "actors.audit.verify",
+        "actors.checkpoint",
         "actors.forgetting",
         "actors.history",
         "actors.interest",
@@ -97,6 +98,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actors.story",
         "actors.timers",
         "actors.turn",
+        "actors.turning",
     ),
     # The actors.
     ("actors.erasing", "actors.registry", "actors.room", "actors.room_parts"),
@@ -259,6 +261,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.audit.port": frozenset(),
     "actors.audit.refusals": frozenset(),
     "actors.audit.verify": frozenset(),
+    "actors.checkpoint": frozenset(),
     "actors.errors": frozenset(),
     "actors.faults": frozenset(),
     "actors.forgetting": frozenset(),

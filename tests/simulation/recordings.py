@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from actors import messages as m
+from actors.checkpoint import Checkpoint
 from actors.history import Claim
 from actors.ids import RoomId, SocketId, UserId
 from actors.members import Absent, Hearing, Member
@@ -22,7 +23,7 @@ from actors.outside import Census, Ports
 from actors.players import LeaveReason
 from actors.ports import Outlet
 from actors.records import Stamp
-from actors.recovery import Checkpoint, Grace, summary_of
+from actors.recovery import Grace, summary_of
 from actors.room import RoomActor
 from actors.sealed_recordings import body_in
 from actors.sealing import Seal
@@ -59,8 +60,7 @@ class NotARecording(ValueError):
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What came out. `found` and `expected` are epoch, version, checksum, count and players, or
-    empty where there was nothing to play; `raised` and `expected_error` the types of errors and
-    where they were raised. `lines` tell all of it in plain words.
+    empty if nothing was to play; the errors types and places. `lines` tell all in plain words.
     """
 
     same: bool
@@ -171,7 +171,7 @@ class _Player:
         ]
         room._graces._queue = deque(graces) or None
         room.state.rules = rules_of(base)
-        room._checkpoint = Checkpoint.of(room.state)
+        room._turning.checkpoint = Checkpoint.of(room.state)
         room._suspicion._asked, room._check_due, room._was_undone = base["checks"]
         self._say(f"room {self.document['roomId']}, {self.document['reason']}")
         self._say(
