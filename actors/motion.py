@@ -21,6 +21,9 @@ from actors.players import Change, EventKind, Player
 from actors.room_state import RoomState
 from actors.timers import Rounds, Ticker
 
+_JOINED: Final = EventKind.JOINED
+_LEFT: Final = EventKind.LEFT
+
 
 class Motions:
     """Publishes the moves of one room in one epoch. `post` tells the room itself something; until
@@ -67,9 +70,9 @@ class Motions:
         if interest is None:
             return
         for change in changes:
-            if change.kind is EventKind.JOINED:
+            if change.kind is _JOINED:
                 interest.place(change.player)
-            elif change.kind is EventKind.LEFT:
+            elif change.kind is _LEFT:
                 interest.remove(change.player.socket_id)
 
     def catch_up(self, member: Member) -> None:

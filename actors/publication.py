@@ -7,6 +7,7 @@ snapshot, encoded once, for all who joined.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from actors.answers import Described, Done, Joined, Resumed, Validated
 from actors.history import Claim, Entry, History, Present, Verdict
@@ -29,6 +30,11 @@ from actors.turn import (
     OweVerdict,
     Turn,
 )
+
+# A member of an enum is looked up by name wherever it is named, a constant is there.
+_FRESH: Final = Hearing.FRESH
+_CURRENT: Final = Hearing.CURRENT
+_BEHIND: Final = Hearing.BEHIND
 
 
 class Publication:
@@ -149,7 +155,7 @@ class Publication:
 
     def _offer(self, frame: bytes) -> None:
         for member in self._members.values():
-            if member.hearing is Hearing.CURRENT and not member.outlet.offer(frame):
+            if member.hearing is _CURRENT and not member.outlet.offer(frame):
                 self._fall_behind(member)
 
     def _fall_behind(self, member: Member) -> None:
@@ -164,14 +170,10 @@ class Publication:
 
     def _settle(self, owed: Owed) -> None:
         match owed:
-            case OweJoined(outlet, member, serial, asked_s, fresh):
-                whole = self._whole()  # before anything says that the token is on its way
-                stamp = self._seat(member, outlet, serial)
-                self._heal(member)
-                outlet.answer(Joined(whole, self._state.version, serial, fresh, stamp=stamp))
-                self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - asked_s)
-            case OweAnswer(outlet, answer):
-                outlet.answer(answer)
+            case OweJoined():
+                self._settle_joined(owed)
+            case OweAnswer():
+                owed.outlet.answer(owed.answer)
             case OweDone(outlet):
                 outlet.answer(Done(self._state.version))
             case OweResumed():
@@ -186,6 +188,14 @@ class Publication:
                 self._settle_verdict(outlet, member, claim)
             case OweEviction(outlet, why, detail):
                 outlet.evict(why, detail)
+
+    def _settle_joined(self, owed: OweJoined) -> None:
+        member, outlet, serial = owed.member, owed.outlet, owed.serial
+        whole = self._whole()  # before anything says that the token is on its way
+        stamp = self._seat(member, outlet, serial)
+        self._heal(member)
+        outlet.answer(Joined(whole, self._state.version, serial, owed.fresh, None, stamp))
+        self._ports.metrics.join_answered(self._ports.clock.monotonic_s() - owed.asked_s)
 
     def _is_behind(self, member: Member, outlet: Outlet) -> bool:
         """It still waits for a whole state there: it may have left, or come back, in this turn."""
@@ -258,8 +268,8 @@ class Publication:
         """
         if member.stamp is None:
             member.stamp = self.stamp
-        if member.outlet is outlet and member.hearing is Hearing.FRESH:
-            member.hearing = Hearing.CURRENT
+        if member.outlet is outlet and member.hearing is _FRESH:
+            member.hearing = _CURRENT
         if not outlet.alive:  # its token goes nowhere: what was heard there proves nothing of it
             self.departed.append(outlet)
         elif serial == member.serial:
@@ -294,7 +304,7 @@ class Publication:
     @staticmethod
     def _heal(member: Member) -> None:
         """A whole state goes out: whoever was behind is so no more."""
-        if member.hearing is Hearing.BEHIND:
+        if member.hearing is _BEHIND:
             member.hearing = Hearing.CURRENT
             member.missed_moves = False
 

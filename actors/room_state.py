@@ -33,6 +33,11 @@ def checksum_of(lines: Iterable[bytes]) -> str:
     return f"{crc:08x}"
 
 
+# A member of an enum is looked up by name wherever it is named, a constant is there.
+_JOINED: Final = EventKind.JOINED
+_LEFT: Final = EventKind.LEFT
+
+
 class RoomState:
     """Players of one room in one epoch. All methods but `checksum` and `lines` are O(log n) plus a
     list insertion; `take_events` is O(n) per event for its checksum.
@@ -73,7 +78,7 @@ class RoomState:
             return None
         if len(self.players) >= self.players_max and not returns:
             raise RoomFull(f"the room is full: {self.players_max} players")
-        return self._commit(EventKind.JOINED, player, now_ms)
+        return self._commit(_JOINED, player, now_ms)
 
     def ready(self, socket_id: SocketId, now_ms: int) -> Change | None:
         """Raises NotInRoom."""
@@ -116,7 +121,7 @@ class RoomState:
         player = self.players.get(socket_id)
         if player is None:
             return None
-        return self._commit(EventKind.LEFT, player, now_ms, reason, socket_id)
+        return self._commit(_LEFT, player, now_ms, reason, socket_id)
 
     def move(self, socket_id: SocketId, x: Coordinate, y: Coordinate, now_ms: int) -> bool:
         """Note the position; False when nobody may see it (not seated, or hidden)."""
@@ -146,7 +151,7 @@ class RoomState:
         now_ms = self.last_activity_ms
         for player in players:
             seen_ms = player.motion.last_seen_ms
-            self._commit(EventKind.JOINED, player, now_ms)
+            self._commit(_JOINED, player, now_ms)
             player.motion.last_seen_ms = seen_ms  # a crash is no sign of life
         self._open.clear()
         self.version = version
@@ -253,7 +258,7 @@ class RoomState:
         if before is not None and before.connected:
             self.connected_count -= 1
         at = bisect_left(self._order, socket_id)
-        if kind is EventKind.LEFT:
+        if kind is _LEFT:
             self.players.pop(socket_id, None)
             # Looked at, not trusted: a removal goes through even where the index was damaged.
             if at < len(self._order) and self._order[at] == socket_id:
@@ -270,7 +275,7 @@ class RoomState:
                 self._order.insert(at, socket_id)
                 self._lines.insert(at, player.line())
         self.last_activity_ms = now_ms
-        if player.connected and kind is not EventKind.LEFT:
+        if player.connected and kind is not _LEFT:
             player.motion.last_seen_ms = now_ms
         self.version += 1
         change = Change(kind, player, self.version, reason)

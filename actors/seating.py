@@ -21,6 +21,7 @@ from actors.records import LONG_KEPT
 from actors.turn import OweAnswer, OweDone, OweJoined, OweResumed, OweState, OweVerdict
 
 _REPLACED: Final = "replaced by a newer session of the same user"
+_FRESH: Final = Hearing.FRESH
 
 
 class Seating(Moderating):
@@ -254,7 +255,7 @@ class Seating(Moderating):
         """The member's client is at `outlet` now, and hears nothing before its answer."""
         change = self._state.resume(outlet.socket_id, self._ports.clock.now_ms())
         member.outlet = outlet
-        member.hearing = Hearing.FRESH
+        member.hearing = _FRESH
         member.missed_moves = False
         self._turn.has_fresh = True
         if change is not None:

@@ -20,6 +20,8 @@ from transport.identity import Identity
 from transport.link import Link
 from transport.seat import Seat, Sitter
 
+_LEFT: Final = LeaveReason.LEFT
+
 
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class Pending:
@@ -132,7 +134,7 @@ def message_in_room(seat: Seat | None, request: InRoom) -> m.Request:
         case r.Moderate(act):
             return m.Moderate(seat, act)
         case r.LeaveRoom():
-            return m.Leave(seat, LeaveReason.LEFT)
+            return m.Leave(seat, _LEFT)
         case _:
             assert_never(request)
 

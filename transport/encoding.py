@@ -24,18 +24,15 @@ _TEXT_FIN: Final = 0x81
 _BINARY_FIN: Final = 0x82
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_EVENT_TYPES: Final = {
-    EventKind.JOINED: "playerJoinedRoom",
-    EventKind.LEFT: "playerLeftRoom",
-    EventKind.READY: "playerReady",
-    EventKind.UPDATED: "playerUpdated",
-    EventKind.CONNECTION: "playerConnectionChanged",
-}
 Parts = tuple[bytes, ...]
 """A frame in pieces, to be written one behind the other."""
 _SHARED_BYTES_MIN: Final = 16_384
 """From here on a shared part is not copied for each who gets it."""
-_WITH_METADATA: Final = (EventKind.JOINED, EventKind.LEFT)
+
+# The two kinds that are the most. A member of an enum is looked up by name wherever it is named,
+# and its hash is Python's own; a constant is there.
+_JOINED: Final = EventKind.JOINED
+_LEFT: Final = EventKind.LEFT
 
 
 @lru_cache(maxsize=1024)  # a room says the same few times again and again
@@ -88,25 +85,25 @@ class WireEncoder:
 
     def event(self, room_id: RoomId, epoch: int, event: Event) -> bytes:
         kind = event.kind
+        is_entry, is_exit = kind is _JOINED, kind is _LEFT
         players: list[object] = []
         for change in event.changes:
             player = change.player
-            match kind:
-                case EventKind.JOINED | EventKind.UPDATED:
-                    players.append(player_info(player))
-                case EventKind.LEFT:
-                    assert change.reason is not None
-                    players.append({**_who(player), "reason": change.reason})
-                case EventKind.READY:
-                    players.append(_who(player))
-                case EventKind.CONNECTION:
-                    players.append({**_who(player), "connected": player.connected})
+            if is_entry:
+                players.append(player_info(player))
+            elif is_exit:
+                assert change.reason is not None
+                who = _who(player)
+                who["reason"] = change.reason
+                players.append(who)
+            else:
+                players.append(_as_of(kind, player))
         message: dict[str, object] = {
-            "type": _EVENT_TYPES[kind],
+            "type": _event_type(kind),
             "roomId": room_id,
             "players": players,
         }
-        if kind in _WITH_METADATA:
+        if is_entry or is_exit:
             message["metadata"] = self._metadata(event.metadata)
         message["consistency"] = _consistency(epoch, event.version, event.checksum)
         # A copy, because it is remembered: what orjson returns keeps its working space of 4 KiB.
@@ -280,6 +277,31 @@ def _spliced(
 
 def _who(player: Player) -> dict[str, object]:
     return {"socketId": player.socket_id, "userId": player.user_id}
+
+
+def _event_type(kind: EventKind) -> str:
+    if kind is _JOINED:
+        return "playerJoinedRoom"
+    if kind is _LEFT:
+        return "playerLeftRoom"
+    match kind:
+        case EventKind.READY:
+            return "playerReady"
+        case EventKind.UPDATED:
+            return "playerUpdated"
+        case _:
+            return "playerConnectionChanged"
+
+
+def _as_of(kind: EventKind, player: Player) -> dict[str, object]:
+    """What an event of this kind tells of `player`, who neither came nor went."""
+    match kind:
+        case EventKind.UPDATED:
+            return player_info(player)
+        case EventKind.CONNECTION:
+            return {**_who(player), "connected": player.connected}
+        case _:
+            return _who(player)
 
 
 def _positions(players: Iterable[Player]) -> list[tuple[SocketId, Coordinate, Coordinate]]:

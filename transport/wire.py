@@ -60,6 +60,8 @@ _RFC3339: Final = re.compile(
 
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{8}")
 
+_LEAVE: Final = LeaveRoom()
+
 Fragment = orjson.Fragment
 """Already encoded JSON, to be put into more JSON as it is."""
 
@@ -255,7 +257,7 @@ def _parse_resume(fields: Fields) -> ResumeRoom:
 
 
 def _parse_leave(fields: Fields) -> LeaveRoom:
-    return LeaveRoom()
+    return _LEAVE
 
 
 def _parse_ping(fields: Fields) -> Ping:
