@@ -18,10 +18,11 @@ HASH_CHARS: Final = 16
 class LogUsers:
     """Asked for every line. Without a key no user shows hashed, nor in any other way."""
 
-    __slots__ = ("_how", "_key")
+    __slots__ = ("_by_name", "_how", "_key")
 
     def __init__(self, how: LogUserIds = LogUserIds.FULL) -> None:
         self._how: Final = how
+        self._by_name: Final = how is LogUserIds.FULL
         self._key: bytes | None = None
 
     def use_key(self, pseudonym_key: bytes) -> None:
@@ -30,7 +31,7 @@ class LogUsers:
 
     def shown(self, user_id: str) -> str | None:
         """`user_id` as lines have it; None: not at all. A pseudonym is hashed like any other."""
-        if self._how is LogUserIds.FULL:
+        if self._by_name:
             return user_id
         if self._how is LogUserIds.NONE or self._key is None:
             return None

@@ -10,7 +10,7 @@ bytes, and the time that closing takes. Knows nothing of what a line says.
 import errno
 from collections.abc import Callable
 from enum import Enum, auto
-from threading import Condition, Event, Thread
+from threading import Condition, Event, RLock, Thread
 from time import sleep
 from typing import Final
 
@@ -47,17 +47,20 @@ class LogWriter:
         self._lines_max = lines_max
         self._tell_dropped = tell_dropped
         self._gather_s = gather_s
-        self._changed = Condition()
+        # Reentrant: a finalizer that runs here and now may have something to log. Taken by itself
+        # where nobody waits, since a Condition's way to it costs more than all the rest of a `put`.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._closing = Event()
-        # Under the lock of `_changed`:
+        # Under the lock:
         self._state = _State.BUSY
         self._waiting: list[bytes] = []
         self._lines = 0  # waiting or being written, and their bytes
         self._bytes = 0
         self._untold = 0
         self._dropped_total = 0
-        self._thread = Thread(target=self._run, name="log-writer", daemon=True)
-        self._thread.start()
+        self._worker = Thread(target=self._run, name="log-writer", daemon=True)
+        self._worker.start()
 
     @property
     def dropped_total(self) -> int:
@@ -66,7 +69,7 @@ class LogWriter:
 
     def put(self, line: bytes) -> None:
         """Queue one line with its end, or drop it. O(1), never blocks on the output."""
-        with self._changed:
+        with self._lock:
             if (
                 self._lines >= self._lines_max
                 or self._bytes + len(line) > _WAITING_BYTES_MAX
@@ -82,15 +85,12 @@ class LogWriter:
                 self._state = _State.BUSY
                 self._changed.notify()
 
-    # The names under which structlog calls the logger that it wraps.
-    debug = info = warning = error = put
-
     def close(self, timeout_s: float) -> bool:
         """Write what waits, `timeout_s` at most. False when that was too short or output broke."""
         self._closing.set()
         with self._changed:
             self._changed.notify()
-        self._thread.join(timeout_s)
+        self._worker.join(timeout_s)
         with self._changed:
             done = not self._lines and self._state is not _State.BROKEN
             self._state = _State.BROKEN  # nobody writes any more: later lines are dropped

@@ -154,6 +154,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "transport.identified",
         "transport.link",
         "transport.log",
+        "transport.log_lines",
         "transport.log_users",
         "transport.log_writer",
         "transport.metrics",

@@ -42,6 +42,15 @@ def test_a_line_that_comes_after_a_write_is_written_by_itself(output: Output) ->
     assert writer.close(PATIENCE_S)
 
 
+def test_a_line_may_come_while_its_thread_is_about_another_one(output: Output) -> None:
+    """The collector may finalize something in there that has its own to say."""
+    writer = made(output)
+    with writer._lock:
+        writer.put(b"a\n")
+    assert writer.close(PATIENCE_S)
+    assert output.text == b"a\n"
+
+
 def test_lines_that_come_during_a_write_share_the_next_one(output: Output) -> None:
     """A storm of joins costs a few writes, and keeps its order."""
     output.gate.clear()
@@ -149,8 +158,8 @@ def test_after_a_broken_pipe_no_write_is_tried(output: Output) -> None:
     writer = made(output)
     writer.put(b"a\n")
     assert output.entered.wait(PATIENCE_S)
-    writer._thread.join(PATIENCE_S)  # it ends by itself: nobody has closed it
-    assert not writer._thread.is_alive()
+    writer._worker.join(PATIENCE_S)  # it ends by itself: nobody has closed it
+    assert not writer._worker.is_alive()
     assert not writer.close(PATIENCE_S)
     assert output.writes == []
 
@@ -173,7 +182,7 @@ def test_a_disk_that_stays_full_does_not_keep_the_writer_from_closing(output: Ou
     writer = made(output)
     writer.put(b"a\n")
     assert not writer.close(PATIENCE_S)
-    assert not writer._thread.is_alive()
+    assert not writer._worker.is_alive()
     assert writer.dropped_total == 1
 
 
