@@ -31,7 +31,7 @@ from actors.turn import (
     Turn,
 )
 
-# A member of an enum is looked up by name wherever it is named, a constant is there.
+# Looked up once: an enum's member costs compiled code as much as a call.
 _FRESH: Final = Hearing.FRESH
 _CURRENT: Final = Hearing.CURRENT
 _BEHIND: Final = Hearing.BEHIND
@@ -120,24 +120,28 @@ class Publication:
 
     def _report(self, turn: Turn) -> None:
         """Tell the operator."""
-        log, metrics = self._ports.log, self._ports.metrics
+        if not turn.facts:
+            return
         facts, turn.facts = turn.facts, []
-        if facts:
-            self._ports.audit.told(self._state.room_id, self._state.epoch, facts)
+        log, metrics = self._ports.log, self._ports.metrics
+        room_id = self._state.room_id
+        self._ports.audit.told(room_id, self._state.epoch, facts)
         for fact in facts:
-            player = fact.player
+            player, details = fact.player, fact.details
             if fact.event == "player_joined":
                 metrics.player_joined()
             elif fact.event == "player_left":
-                metrics.player_left(str(fact.details["reason"]))
+                metrics.player_left(str(details["reason"]))
+            if "why" in details:
+                details = {name: value for name, value in details.items() if name != "why"}
             log.info(
                 fact.event,
-                room_id=self._state.room_id,
+                room_id=room_id,
                 socket_id=player.socket_id,
                 user_id=player.user_id,
                 playerCount=fact.player_count,
                 version=fact.version,
-                **{name: value for name, value in fact.details.items() if name != "why"},
+                **details,
             )
 
     def _encode(self, turn: Turn) -> list[bytes]:
@@ -159,7 +163,7 @@ class Publication:
                 self._fall_behind(member)
 
     def _fall_behind(self, member: Member) -> None:
-        member.hearing = Hearing.BEHIND
+        member.hearing = _BEHIND
         self._ports.metrics.slow_reader()
         self._ports.log.warn(
             "reader_fell_behind",
@@ -200,7 +204,7 @@ class Publication:
     def _is_behind(self, member: Member, outlet: Outlet) -> bool:
         """It still waits for a whole state there: it may have left, or come back, in this turn."""
         is_here = self._members.get(outlet.socket_id) is member and member.outlet is outlet
-        return is_here and member.hearing is Hearing.BEHIND
+        return is_here and member.hearing is _BEHIND
 
     def _settle_resumed(self, owed: OweResumed) -> None:
         state = self._state
@@ -297,7 +301,7 @@ class Publication:
         outlet.answer(Validated(verdict, self._whole()))
 
     def _send_state(self, member: Member, reason: StateReason) -> None:
-        member.hearing = Hearing.CURRENT
+        member.hearing = _CURRENT
         member.missed_moves = False
         member.outlet.send_state(self._whole(), reason)
 
@@ -305,7 +309,7 @@ class Publication:
     def _heal(member: Member) -> None:
         """A whole state goes out: whoever was behind is so no more."""
         if member.hearing is _BEHIND:
-            member.hearing = Hearing.CURRENT
+            member.hearing = _CURRENT
             member.missed_moves = False
 
     def _state_view(self) -> StateView:
