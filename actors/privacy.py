@@ -27,6 +27,10 @@ class Privacy:
         self.hide_position = hide_position
 
 
+NOTHING_HIDDEN: Final = Privacy()
+"""What most say: one for all of them."""
+
+
 def pseudonym(key: bytes, room_id: RoomId, person: str) -> UserId:
     """`anon-` and 12 characters (60 bits) of HMAC-SHA-256 over room and person."""
     # A room id has no NUL and neither has a name, so the pair reads back in one way only.

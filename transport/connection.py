@@ -138,8 +138,11 @@ class Connection(ConnectionParts):
                 return
             unread = self._unread
             size = SLICE_BYTES
-            if self._phase is Phase.HANDSHAKING:  # that has limits of its own
-                size = min(size, self._preamble.size(unread[:size], self._parser()))
+            preamble = self._preamble
+            if (
+                self._phase is Phase.HANDSHAKING and preamble is not None
+            ):  # that has limits of its own
+                size = min(size, preamble.size(unread[:size], self._parser()))
             else:
                 left -= SLICE_BYTES
             self._unread = unread[size:] or None
@@ -213,7 +216,7 @@ class Connection(ConnectionParts):
 
     def _is_known(self, data: bytes) -> bool:
         """It is a request that was accepted before, but for its key: there is nothing to parse."""
-        if not self._preamble.is_unused():
+        if self._preamble is None or not self._preamble.is_unused():
             return False
         answer = handshake.answer_known(data, self._door, self, self._is_secure())
         if isinstance(answer, handshake.Opened):
@@ -225,7 +228,8 @@ class Connection(ConnectionParts):
         return answer is not None
 
     def _on_request(self, request: Request) -> None:
-        protocol, whole = cast(ServerProtocol, self._protocol), self._preamble.whole
+        protocol = cast(ServerProtocol, self._protocol)
+        whole = cast(handshake.Preamble, self._preamble).whole
         door, secure = self._door, self._is_secure()
         opened = handshake.answer(protocol, request, door, self, secure, whole)
         if opened is not None:
@@ -238,7 +242,7 @@ class Connection(ConnectionParts):
         self._phase = Phase.OPEN
         outbox, self.form = cast(Outbox, self._outbox), opened.form
         self.offer, self.offer_moves = outbox.offer, outbox.offer_moves
-        self._protocol, self._between, self._preamble.whole = None, True, b""
+        self._protocol, self._between, self._preamble = None, True, None
         self.session = self._door.welcome(self, opened.identity)
         # One write, since each costs as much as all that is made of a handshake's headers.
         outbox.put(opened.response + self.session.greet())

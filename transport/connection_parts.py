@@ -32,7 +32,7 @@ class ConnectionParts(asyncio.Protocol):
         self._phase = Phase.HANDSHAKING
         self._transport: asyncio.Transport | None = None
         self._protocol: Protocol | None = None
-        self._preamble = handshake.Preamble()
+        self._preamble: handshake.Preamble | None = handshake.Preamble()  # until it is open
         self._unread: bytes | None = None
         self._fragments: bytearray | None = None
         self._between = False

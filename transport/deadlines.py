@@ -26,26 +26,30 @@ class Deadlines(Generic[T]):
         self._grain_s: Final = grain_s
         self._delay_s: Final = delay_s
         self._ended: Final = ended
-        self._queue: deque[tuple[float, T]] = deque()
+        # Side by side: a pair for each would be 56 bytes more, and one object more to collect.
+        self._queue: deque[T] = deque()
+        self._due_s: deque[float] = deque()
         self._timer: Cancellable | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def add(self, item: T) -> None:
-        self._queue.append((self._clock.monotonic_s() + self._delay_s, item))
+        self._due_s.append(self._clock.monotonic_s() + self._delay_s)
+        self._queue.append(item)
         self._wait()
 
     def stop(self) -> None:
         """Forget all."""
         self._queue.clear()
+        self._due_s.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _wait(self) -> None:
         if self._timer is None and self._queue:
-            delay_s = wait_s(self._queue[0][0] + self._grain_s, self._clock.monotonic_s())
+            delay_s = wait_s(self._due_s[0] + self._grain_s, self._clock.monotonic_s())
             self._timer = self._clock.call_later(delay_s, self._tell)
 
     def _tell(self) -> None:
@@ -53,9 +57,8 @@ class Deadlines(Generic[T]):
         now_s = self._clock.monotonic_s()
         # Only what was due when this began: a wait of no length must not keep the loop.
         for _ in range(len(self._queue)):
-            due_s, item = self._queue[0]
-            if due_s > now_s:
+            if self._due_s[0] > now_s:
                 break
-            self._queue.popleft()
-            self._ended(item)
+            self._due_s.popleft()
+            self._ended(self._queue.popleft())
         self._wait()

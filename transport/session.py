@@ -148,7 +148,7 @@ class Session(SessionParts):
             if allowed and seat is not None and seat.may_move:
                 position = wire.plain_move(fields)
                 if position is not None:
-                    self._moves.pass_on(seat, *position)
+                    self._pass_on(seat, *position)
                     return
             number = wire.sequence_of(fields)
             if not allowed:
@@ -187,7 +187,7 @@ class Session(SessionParts):
         if seat is None or link is None or not is_move:
             return self._throttle.admit(Kind.MESSAGE, now_s)
         if memory.is_copy(number) or not seat.may_move:
-            self._moves.pass_over(link)
+            self._gate().pass_over(link)
         return 0.0
 
     def _admit(self, request: r.Request) -> float:
@@ -293,12 +293,12 @@ class Session(SessionParts):
         if self.seat is None or self._link is None:
             raise NotInRoom("the session is in no room")
         if not self.seat.may_move:
-            if self._moves.is_no_due(self._host.clock.monotonic_s()):
+            if self._gate().is_no_due(self._host.clock.monotonic_s()):
                 raise Forbidden("moves are not allowed")
         elif allowed:
-            self._moves.pass_on(self.seat, request.x, request.y)
+            self._pass_on(self.seat, request.x, request.y)
         else:
-            self._moves.coalesce(self._link, self.seat, request.x, request.y)
+            self._gate().coalesce(self._link, self.seat, request.x, request.y)
 
     # -- requests to rooms
 
@@ -351,7 +351,7 @@ class Session(SessionParts):
             late = old.session.late_move(old)
             self._memory = old.session.supersede(old)
             if late is not None and self._link is not None:
-                self._moves.coalesce(self._link, seat, *late)
+                self._gate().coalesce(self._link, seat, *late)
 
     def _continue(self) -> None:
         """Take up what waited, until a request is under way again."""

@@ -45,12 +45,25 @@ class SessionParts:
         self._backlog: deque[bytes | bytearray] | None = None
         self._memory = SequenceMemory()
         self._throttle = Throttle(host.settings, host.clock.monotonic_s())
-        self._moves = MoveGate(self._throttle, host.clock, host.settings.backlog_frames_max)
+        self._moves: MoveGate | None = None  # until one is late, or not allowed: most never need it
 
     # -- its seat
 
+    def _gate(self) -> MoveGate:
+        """Made when it is needed first."""
+        if self._moves is None:
+            host = self._host
+            self._moves = MoveGate(self._throttle, host.clock, host.settings.backlog_frames_max)
+        return self._moves
+
+    def _pass_on(self, seat: Seat, x: Coordinate, y: Coordinate) -> None:
+        """A move to its room, at once if that takes it and no other one is late."""
+        if self._moves is not None or not seat.mailbox.offer_lazily(m.Move(seat, x, y)):
+            self._gate().pass_on(seat, x, y)
+
     def late_move(self, seat: Seat) -> tuple[Coordinate, Coordinate] | None:
-        return self._moves.late if seat is self.seat else None
+        moves = self._moves
+        return moves.late if moves is not None and seat is self.seat else None
 
     def supersede(self, seat: Seat) -> SequenceMemory:
         """A resume took over `seat`: this session ends, and its memory goes on there."""
@@ -94,7 +107,8 @@ class SessionParts:
     def _rise(self) -> None:
         """The session sits nowhere now; its seat is dead."""
         seat, self.seat = self.seat, None
-        self._moves.forget()
+        if self._moves is not None:
+            self._moves.forget()
         if seat is not None:
             seat.kill()
             self._host.roster.rise(seat.room_id, seat)
@@ -107,7 +121,7 @@ class SessionParts:
         pending, seat = self._pending, self.seat
         for held in {id(each): each for each in (seat, pending and pending.seat) if each}.values():
             held.have(grant_for(identity.grants, held.room_id))
-        if seat is not None and not seat.may_move:
+        if self._moves is not None and seat is not None and not seat.may_move:
             self._moves.forget()
         self._yield()
 
@@ -190,7 +204,8 @@ class SessionParts:
         if pending is not None and pending.seat is not None and pending.seat is not seat:
             pending.seat.kill()
         if seat is not None:
-            self._moves.hand_over(seat)
+            if self._moves is not None:
+                self._moves.hand_over(seat)
             seat.kill(lost=True)
             self._host.roster.rise(seat.room_id, seat)
         return True

@@ -5,7 +5,6 @@ limit is held back a little (where `slow_down_ms` is set, and only so often), th
 many refusals end the connection.
 """
 
-from collections.abc import Callable
 from math import ceil
 from typing import Final
 
@@ -26,16 +25,18 @@ class Throttle:
     """Of one connection. What is rarely used is made when it is."""
 
     __slots__ = (
-        "_in_place_of_one", "_messages", "_others", "_settings", "_share", "_shares", "_slowed",
-        "_user", "_violations", "take",
+        "_in_place_of_one", "_joins", "_messages", "_resumes", "_settings", "_share", "_shares",
+        "_slowed", "_takes_both", "_user", "_validations", "_violations",
     )  # fmt: skip
 
     def __init__(self, settings: Settings, now_s: float) -> None:
         self._settings: Final = settings
         self._messages = TokenBucket(settings.messages_per_s, settings.messages_burst, now_s)
-        self._others: dict[Kind, TokenBucket | None] | None = None
-        self.take: Callable[[float], bool] = self._messages.take
-        """A token for one frame of any kind; False when there is none. Takes monotonic seconds."""
+        self._joins: TokenBucket | None = None
+        self._resumes: TokenBucket | None = None
+        self._validations: TokenBucket | None = None
+        self._takes_both = False
+        """A frame takes a token of the user, too."""
         self._user: str | None = None
         self._in_place_of_one = False
         """It came in place of another connection, which may be there still."""
@@ -61,8 +62,7 @@ class Throttle:
         self.speak_for_nobody()
         self._in_place_of_one = in_place_of_one
         self._user, self._share, self._shares = user, share, shares
-        limited = share is not None and Kind.MESSAGE in share.buckets
-        self.take = self._take_both if limited else self._messages.take
+        self._takes_both = share is not None and Kind.MESSAGE in share.buckets
 
     def speak_for_nobody(self) -> None:
         """The connection ends. May be repeated."""
@@ -72,6 +72,10 @@ class Throttle:
             shares.leave(user, share)
 
     # -- its rates
+
+    def take(self, now_s: float) -> bool:
+        """A token for one frame of any kind; False when there is none. Takes monotonic seconds."""
+        return self._take_both(now_s) if self._takes_both else self._messages.take(now_s)
 
     def wait_ms(self) -> int:
         """Until the next token for a frame, after a take that failed."""
@@ -112,21 +116,24 @@ class Throttle:
         return [bucket for bucket in (own, of_user) if bucket is not None]
 
     def _other(self, kind: Kind, now_s: float) -> TokenBucket | None:
-        if self._others is None:
-            self._others = {}
-        if kind not in self._others:
-            self._others[kind] = self._made(kind, now_s)
-        return self._others[kind]
-
-    def _made(self, kind: Kind, now_s: float) -> TokenBucket | None:
         settings = self._settings
         if kind is Kind.JOIN:
-            return TokenBucket(settings.joins_per_s, settings.joins_burst, now_s)
-        resumes = kind is Kind.RESUME
-        rate_per_s = settings.resumes_per_s if resumes else settings.validations_per_s
+            if self._joins is None:
+                self._joins = TokenBucket(settings.joins_per_s, settings.joins_burst, now_s)
+            return self._joins
+        if kind is Kind.RESUME:
+            if self._resumes is None:
+                self._resumes = self._made(settings.resumes_per_s, now_s)
+            return self._resumes
+        if self._validations is None:
+            self._validations = self._made(settings.validations_per_s, now_s)
+        return self._validations
+
+    def _made(self, rate_per_s: float, now_s: float) -> TokenBucket | None:
+        """None where there is no limit."""
         if not rate_per_s:
             return None
-        return TokenBucket(rate_per_s, burst_of(rate_per_s, settings.limit_burst_s), now_s)
+        return TokenBucket(rate_per_s, burst_of(rate_per_s, self._settings.limit_burst_s), now_s)
 
     def _take_both(self, now_s: float) -> bool:
         buckets = self._of(Kind.MESSAGE, now_s)

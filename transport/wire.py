@@ -15,7 +15,7 @@ from actors.errors import BadMessage, UnsupportedType
 from actors.history import Claim
 from actors.ids import SocketId
 from actors.players import Coordinate
-from actors.privacy import Privacy
+from actors.privacy import NOTHING_HIDDEN, Privacy
 from actors.tokens import TOKEN_CHARS_MAX
 from transport.fields import (
     COORDINATE_MAX,
@@ -59,6 +59,7 @@ _RFC3339: Final = re.compile(
 )
 
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{8}")
+_NO_ATTRIBUTES: Final[Mapping[str, object]] = {}
 
 _LEAVE: Final = LeaveRoom()
 
@@ -180,10 +181,10 @@ def _parse_join(fields: Fields) -> JoinRoom:
             raise BadMessage("position", "an object with x and y")
         x = coordinate_in(position, "x", "position.x")
         y = coordinate_in(position, "y", "position.y")
-    privacy = fields.get("privacy")
-    if privacy is None:
-        privacy = {}
-    elif type(privacy) is not dict:
+    privacy, hidden = fields.get("privacy"), NOTHING_HIDDEN
+    if type(privacy) is dict:
+        hidden = Privacy(_flag(privacy, "hideUserId"), _flag(privacy, "hidePosition"))
+    elif privacy is not None:
         raise BadMessage("privacy", "an object")
     return JoinRoom(
         room_id_in(fields),
@@ -191,8 +192,8 @@ def _parse_join(fields: Fields) -> JoinRoom:
         name_in(fields, "displayName"),
         x,
         y,
-        _attributes(fields) or {},
-        Privacy(_flag(privacy, "hideUserId"), _flag(privacy, "hidePosition")),
+        _attributes(fields) or _NO_ATTRIBUTES,
+        hidden,
     )
 
 
