@@ -9,6 +9,8 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
+from actors.macs import Mac
+
 KEY_BYTES: Final = 32
 SIGNING_KEYS_MAX: Final = 8
 """So many verify; a rotation beyond drops the oldest, and the tokens that it signed are void."""
@@ -25,6 +27,12 @@ class KeyRing:
 
     pseudonym: bytes = field(repr=False)
     signing: tuple[bytes, ...] = field(repr=False)
+    resuming: tuple[Mac, ...] = field(init=False, repr=False, compare=False)
+    """What the signing keys make of resume tokens, in their order."""
+
+    def __post_init__(self) -> None:
+        macs = tuple(Mac(key, b"resume\0") for key in self.signing)
+        object.__setattr__(self, "resuming", macs)
 
     def rotated(self, key: bytes, *, revoke: bool = False) -> "KeyRing":
         """With `key` as the one that signs. `revoke`: tokens of all earlier keys are void."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from actors.ids import RoomId, SocketId
 from actors.keys import KeyRing
+from actors.macs import Mac
 from actors.privacy import Privacy
 from actors.records import LONG_KEPT, Stamp
 
@@ -57,14 +58,17 @@ class ResumeClaims:
 
 def mint(keys: KeyRing, claims: ResumeClaims) -> str:
     """The token for `claims`; about 400 characters at most for ASCII names."""
-    flags = f"{claims.privacy.hide_user_id:d}{claims.privacy.hide_position:d}"
+    privacy = claims.privacy
+    flags = ("1" if privacy.hide_user_id else "0") + ("1" if privacy.hide_position else "0")
     # NUL separates: none of the fields can hold one.
     run, mark = claims.stamp
     body = (
         f"{_VERSION}\0{claims.room_id}\0{claims.socket_id}\0{claims.serial}\0{run}\0{mark}"
         f"\0{flags}\0{claims.person}"
     ).encode()
-    return f"{_encode(body)}.{_encode(_sign(keys.signing[0], body))}"
+    signature = _sign(keys.resuming[0], body)
+    both = b2a_base64(body, newline=False) + b"." + b2a_base64(signature, newline=False)
+    return both.translate(_URL_SAFE, b"=").decode()
 
 
 def verify(keys: KeyRing, token: str) -> ResumeClaims | None:
@@ -78,7 +82,7 @@ def verify(keys: KeyRing, token: str) -> ResumeClaims | None:
         body, signature = _decode(body_text), _decode(signature_text)
     except (Base64Error, ValueError):
         return None
-    if not any(hmac.compare_digest(signature, _sign(key, body)) for key in keys.signing):
+    if not any(hmac.compare_digest(signature, _sign(mac, body)) for mac in keys.resuming):
         return None
     version, *fields = body.decode().split("\0")
     if version != _VERSION:
@@ -94,16 +98,13 @@ def verify(keys: KeyRing, token: str) -> ResumeClaims | None:
     )
 
 
-def _sign(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, b"resume\0" + body, "sha256")[:SIGNATURE_BYTES]
-
-
-def _encode(data: bytes) -> str:
-    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+def _sign(mac: Mac, body: bytes) -> bytes:
+    return mac.of(body)[:SIGNATURE_BYTES]
 
 
 def _decode(text: str) -> bytes:
     data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _encode(data) != text:  # one spelling only: base64 ignores stray characters and bits
+    spelt = b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")
+    if spelt.decode() != text:  # one spelling only: base64 ignores stray characters and bits
         raise ValueError("not canonical")
     return data

@@ -6,7 +6,15 @@ the lowest floor that has all it needs.
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # The vocabulary.
-    ("actors", "transport", "actors.ids", "actors.errors", "actors.faults", "actors.ownership"),
+    (
+        "actors",
+        "transport",
+        "actors.errors",
+        "actors.faults",
+        "actors.ids",
+        "actors.macs",
+        "actors.ownership",
+    ),
     # PURE: facts and rules as plain data.
     (
         "actors.answers",
@@ -271,6 +279,7 @@ PURE: dict[str, frozenset[str]] = {
     "actors.interest": frozenset(),
     "actors.keeping": frozenset(),
     "actors.keys": frozenset(),
+    "actors.macs": frozenset(),
     "actors.members": frozenset(),
     "actors.messages": frozenset(),
     "actors.moderation": frozenset(),
