@@ -108,7 +108,7 @@ class AuditBook:
                 self._begin(now_ms, "day")
             elif self._size >= self._bounds.file_bytes_max:
                 self._begin(now_ms, "size")
-            self._add([item if isinstance(item, Entry) else item.entry() for item in items])
+            self._add(items)
         return self.link
 
     def forget(self, user_id: str, now_ms: int) -> bool:
@@ -139,9 +139,9 @@ class AuditBook:
             self._scribe.forget_sealed()  # by keys that may not be kept
             raise AuditFault(str(error)) from None
 
-    def _add(self, entries: Sequence[Entry]) -> None:
+    def _add(self, items: Sequence[Item]) -> None:
         self._mend()
-        data, link = self._scribe.lines(entries, self.link, self._day)
+        data, link = self._scribe.lines(items, self.link, self._day)
         self._people.commit()  # no entry is kept whose key is not
         self._is_spoilt = True
         try:

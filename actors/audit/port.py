@@ -48,13 +48,16 @@ class Entry(NamedTuple):
     about: Sequence[tuple[str, Mapping[str, object]]] = ()
 
 
-class Told(NamedTuple):
-    """A fact as its room told it. It is made an `Entry` by whoever writes it."""
+class Told:
+    """A fact as its room told it. It is made an `Entry` by whoever writes it. Never changes."""
 
-    at_ms: int
-    room_id: RoomId
-    epoch: int
-    fact: Happening
+    __slots__ = ("at_ms", "epoch", "fact", "room_id")
+
+    def __init__(self, at_ms: int, room_id: RoomId, epoch: int, fact: Happening) -> None:
+        self.at_ms: Final = at_ms
+        self.room_id: Final = room_id
+        self.epoch: Final = epoch
+        self.fact: Final = fact
 
     def entry(self) -> Entry:
         """As it is kept."""

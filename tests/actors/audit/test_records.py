@@ -1,15 +1,22 @@
 """One entry, one line: whatever is in it."""
 
 import json
+from contextlib import closing
+from random import randbytes
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.audit.port import Entry
-from actors.audit.records import BODY_BYTES_MAX, time_of
-from tests.actors.audit.stage import NOW_MS, Office
+from actors.audit.chain import ORIGIN
+from actors.audit.people import SqlitePeople
+from actors.audit.port import Entry, Told
+from actors.audit.records import BODY_BYTES_MAX, Scribe, time_of
+from actors.ids import RoomId
+from actors.room_state import LeaveReason, Motion, Player
+from actors.turn import Fact
+from tests.actors.audit.stage import KEYS, NOW_MS, Office, fact
 
 NASTY = (
     "a\nb",
@@ -83,6 +90,46 @@ def test_details_without_a_bound_are_left_out_and_said_to_be() -> None:
     assert isinstance(details, dict)
     assert details["omittedBytes"] > BODY_BYTES_MAX
     assert office.breaches() == []
+
+
+names = st.sampled_from(["ann", "guest-AAAA", *NASTY])
+
+
+@pytest.mark.rule("T4.5")
+@given(
+    facts=st.lists(
+        st.builds(
+            Fact,
+            st.sampled_from(["player_joined", "player_left", "no name", *NASTY]),
+            st.builds(
+                Player,
+                st.sampled_from(["AAAA", *NASTY]),
+                names,
+                st.none() | names,
+                st.just({}),
+                st.just(0),
+                st.just(Motion(0, 0, 0)),
+            ),
+            st.just(1),
+            st.integers(0, 2**53),
+            st.dictionaries(st.sampled_from(["reason", "epoch", "version", "why"]), JSON),
+            names,
+            st.lists(names, max_size=2).map(tuple),
+        ),
+        max_size=6,
+    )
+)
+@example([fact(), fact("player_left", reason=LeaveReason.LEFT), fact("player_left")])
+@example([fact("player_left", reason={1}), fact("player_left", long="y" * BODY_BYTES_MAX)])
+@example([fact(person="y" * BODY_BYTES_MAX)])
+def test_what_rooms_tell_is_written_as_any_other_entry(facts: list[Fact]) -> None:
+    """Byte for byte, however it is put together."""
+    told = [Told(NOW_MS + at, RoomId("lobby"), 9, each) for at, each in enumerate(facts)]
+    with closing(SqlitePeople(":memory:", KEYS.people, randbytes)) as people:
+        scribe = Scribe(people, KEYS, randbytes)
+        written = scribe.lines(told, ORIGIN, 1)
+        assert written == scribe.lines([each.entry() for each in told], ORIGIN, 1)
+    assert written[0].count(b"\n") == written[1].number == len(told)
 
 
 def test_times_are_rfc_3339() -> None:
