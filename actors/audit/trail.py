@@ -20,8 +20,8 @@ from actors.ids import RoomId, SocketId
 from actors.ports import Cancellable, Clock, Log
 from actors.settings import Settings
 
-BATCH_MAX: Final = 500
-"""So many entries are written together at most."""
+BATCH_MAX: Final = 1_000
+"""So many entries are written together at most, and not later than when there are so many."""
 ANCHOR_S: Final = 3600.0
 """The log is told so often where the chain ends."""
 UNAUDITED_FACTS: Final = frozenset({"player_readied"})
@@ -186,17 +186,22 @@ class AuditTrail:
     def _append(self, item: Item) -> None:
         self._put_total += 1
         self._waiting.append(item)
-        if self._timer is None and not self._is_writing:
+        if self._is_writing or self._batch:  # the end of that, or of the pause after it, is near
+            return
+        if len(self._waiting) >= BATCH_MAX:
+            self._hand_over()
+        elif self._timer is None:
             self._timer = self._clock.call_later(self._flush_s, self._hand_over)
 
     def _lose(self, at_ms: int) -> None:
         self._metrics.audit_entries("dropped", 1)
         if self._gap is None:
-            self._gap = Gap(0, at_ms, at_ms)
-            self._append(self._gap)
+            self._gap = Gap(1, at_ms, at_ms)
+            self._append(self._gap)  # which may hand it over, and then it grows no more
             self._log.warn("audit_entries_dropped", waiting=self.waiting)
-        self._gap.count += 1
-        self._gap.until_ms = at_ms
+        else:
+            self._gap.count += 1
+            self._gap.until_ms = at_ms
 
     def _hand_over(self) -> None:
         if self._timer is not None:

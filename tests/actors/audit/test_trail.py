@@ -180,6 +180,38 @@ def test_a_batch_has_a_bound_and_the_next_follows_at_once() -> None:
     assert len(desk.writer.written) == 2 * BATCH_MAX + 1
 
 
+def test_a_full_batch_does_not_wait_for_the_time() -> None:
+    """Unless one that failed waits to be written again: that is first."""
+    desk = Desk()
+    desk.note(*["x"] * BATCH_MAX)
+    desk.writer.done()
+    assert len(desk.writer.written) == BATCH_MAX
+    assert desk.clock.waiting() == []
+    desk.note("y")
+    desk.pass_s(1)
+    desk.writer.fail()
+    desk.note(*["z"] * BATCH_MAX)
+    assert not desk.writer.asked
+    desk.pass_s(1.1)
+    desk.writer.done()
+    desk.writer.done()
+    assert desk.events()[BATCH_MAX:] == ["y", *["z"] * BATCH_MAX]
+
+
+def test_a_gap_that_fills_a_batch_is_written_with_its_count() -> None:
+    """What is handed over grows no more."""
+    desk = Desk(audit_waiting_max=BATCH_MAX - 1)
+    desk.note(*["x"] * BATCH_MAX)
+    desk.writer.done()
+    gap = desk.writer.written[-1]
+    assert isinstance(gap, Gap)
+    assert gap.count == 1
+    desk.note("y")
+    desk.pass_s(1)
+    desk.writer.done()
+    assert desk.events()[-2:] == ["audit_gap", "y"]
+
+
 def test_a_drain_writes_all_at_once_and_says_when() -> None:
     """Also what was counted and would have come later, also after a failure."""
     desk = Desk()
