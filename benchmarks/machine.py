@@ -1,4 +1,4 @@
-"""What the operating system says of a process and of the machine. Linux, standard library only.
+"""What the operating system says of a process and of the machine. Linux only.
 
 Owns the reading of CPU clocks, resident memory and cores; decides nothing. Raises
 ProcessLookupError or FileNotFoundError when the process is gone.
@@ -14,6 +14,8 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from transport.process import is_compiled
 
 
 def cpu_ns(pid: int) -> int:
@@ -88,12 +90,15 @@ def _version(package: str) -> str:
 
 
 def machine_line() -> str:
-    """Processor, cores, memory, kernel, interpreter and the libraries that matter to a result."""
+    """Processor, cores, memory, kernel, interpreter, the libraries that matter to a result, and
+    whether ours is compiled.
+    """
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     libraries = ", ".join(f"{name} {_version(name)}" for name in ("uvloop", "websockets", "pykka"))
     return (
         f"{os.cpu_count()} cores ({_cpu_model()}), {pages / 2**30:.0f} GiB, "
-        f"Linux {platform.release().split('-')[0]}, Python {sys.version.split()[0]}, {libraries}"
+        f"Linux {platform.release().split('-')[0]}, Python {sys.version.split()[0]}, {libraries}, "
+        f"{'compiled' if is_compiled() else 'not compiled'}"
     )
 
 
