@@ -11,19 +11,15 @@ import pytest
 
 from benchmarks.bench_latency import servers
 from benchmarks.chart import (
-    BAR_H,
     CPU_CHART,
     LATENCY_CHART,
-    MARGIN,
-    WIDTH,
     ChartFailed,
     cpu_chart,
     kept,
     latency_chart,
     main,
-    shown,
-    step_of,
 )
+from benchmarks.drawing import BAR_H, MARGIN, WIDTH, shown, step_of
 from benchmarks.harness import Options
 
 Rows = list[dict[str, Any]]
