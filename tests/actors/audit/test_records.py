@@ -14,7 +14,7 @@ from actors.audit.people import SqlitePeople
 from actors.audit.port import Entry, Told
 from actors.audit.records import BODY_BYTES_MAX, Scribe, time_of
 from actors.ids import RoomId
-from actors.room_state import LeaveReason, Motion, Player
+from actors.players import LeaveReason, Motion, Player
 from actors.turn import Fact
 from tests.actors.audit.stage import KEYS, NOW_MS, Office, fact
 
