@@ -87,7 +87,7 @@ def test_a_story_with_moderators_is_the_story_and_their_acts() -> None:
             "rules lost in a crash",
             "actors.recovery:Wreckage.rules",
             "return self.checkpoint.rules if turned is None else turned",
-            "return PLAIN",
+            "return RoomRules()",
             "and is banned there|is forgotten",
         ),
         (
