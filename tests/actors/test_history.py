@@ -103,6 +103,17 @@ def test_the_oldest_events_are_forgotten_beyond_their_bytes() -> None:
     assert remembered.since(1) is None
 
 
+@pytest.mark.rule("G6.10")
+def test_one_event_may_put_out_many() -> None:
+    """All that it leaves no room for, and no more: the joins of A, B and C."""
+    remembered = past(bytes_max=45)
+    remembered.state.join(player("E"), 0)
+    remembered.publish(b"x" * 25)
+    assert remembered.since(3) == [4, 5, 6]
+    assert remembered.since(1) is None
+    assert remembered.judge(Claim(None, EPOCH, 3, remembered.at[3][1])).valid
+
+
 def test_an_event_larger_than_the_bound_leaves_nothing_to_remember() -> None:
     """And the next one that fits is remembered."""
     big = Past(bytes_max=15)
