@@ -181,10 +181,8 @@ def _parse_join(fields: Fields) -> JoinRoom:
             raise BadMessage("position", "an object with x and y")
         x = coordinate_in(position, "x", "position.x")
         y = coordinate_in(position, "y", "position.y")
-    privacy, hidden = fields.get("privacy"), NOTHING_HIDDEN
-    if type(privacy) is dict:
-        hidden = Privacy(_flag(privacy, "hideUserId"), _flag(privacy, "hidePosition"))
-    elif privacy is not None:
+    privacy = fields.get("privacy")
+    if privacy is not None and type(privacy) is not dict:
         raise BadMessage("privacy", "an object")
     return JoinRoom(
         room_id_in(fields),
@@ -193,7 +191,9 @@ def _parse_join(fields: Fields) -> JoinRoom:
         x,
         y,
         _attributes(fields) or _NO_ATTRIBUTES,
-        hidden,
+        NOTHING_HIDDEN
+        if privacy is None
+        else Privacy(_flag(privacy, "hideUserId"), _flag(privacy, "hidePosition")),
     )
 
 

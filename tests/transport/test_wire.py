@@ -22,6 +22,15 @@ def refusal_of(raw: bytes) -> BadMessage:
     return refused.value
 
 
+def test_of_a_join_that_is_wrong_twice_the_flags_are_told_last() -> None:
+    """So a client that is wrong about its room hears of the room first, as ever."""
+    join = {**r.JOIN, "privacy": {"hideUserId": 1}}
+    assert refusal_of(encoded({**join, "roomId": ""})).field == "roomId"
+    assert refusal_of(encoded({**join, "attributes": []})).field == "attributes"
+    assert refusal_of(encoded(join)).field == "privacy.hideUserId"
+    assert refusal_of(encoded({**r.JOIN, "roomId": "", "privacy": 1})).field == "privacy"
+
+
 # -- what comes out of a valid request
 
 
