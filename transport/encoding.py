@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from struct import pack
-from typing import Final
+from typing import Final, assert_never
 
 from actors.answers import Joined, Resumed, Validated
 from actors.errors import Refusal
@@ -289,8 +289,10 @@ def _event_type(kind: EventKind) -> str:
             return "playerReady"
         case EventKind.UPDATED:
             return "playerUpdated"
-        case _:
+        case EventKind.CONNECTION:
             return "playerConnectionChanged"
+        case _:
+            assert_never(kind)
 
 
 def _as_of(kind: EventKind, player: Player) -> dict[str, object]:
@@ -300,8 +302,10 @@ def _as_of(kind: EventKind, player: Player) -> dict[str, object]:
             return player_info(player)
         case EventKind.CONNECTION:
             return {**_who(player), "connected": player.connected}
-        case _:
+        case EventKind.READY | EventKind.JOINED | EventKind.LEFT:
             return _who(player)
+        case _:
+            assert_never(kind)
 
 
 def _positions(players: Iterable[Player]) -> list[tuple[SocketId, Coordinate, Coordinate]]:
