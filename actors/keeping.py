@@ -1,7 +1,8 @@
 """A room and what is kept of it: records of its turns, undoing one, and coming back from disk.
 
-Owns the way between a room's living state and its records. Called by room.py. Sends nothing to
-anybody but the ledger; what is not durable in time is undone here, as if it had never been asked.
+Owns the way between a room's living state and its records. Called by room.py and turning.py.
+Sends nothing to anybody but the ledger; what is not durable in time is undone here, as if it had
+never been asked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence

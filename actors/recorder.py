@@ -1,7 +1,7 @@
 """The last inputs of one room, in a form that can be played again. PURE: no clock, no I/O.
 
 Owns how many inputs are kept, and from where on; reducing.py says what is kept of each, story.py
-what is made of them. Called by room.py at each step of a turn.
+what is made of them. Called by room.py and turning.py at each step of a turn.
 
     base, inputs, … | base, inputs, …      a base is the room between two turns
 

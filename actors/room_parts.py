@@ -35,10 +35,10 @@ class RoomParts(LoopActor):
 
     __slots__ = (
         "_check_due", "_check_timer", "_expired", "_failed", "_graces", "_keeping", "_motions",
-        "_poison", "_ports",
-        "_publication", "_recorder", "_registry", "_reported_empty", "_seating", "_suspicion",
-        "_tick_due_s", "_ticker", "_turn", "_turning", "_validated_ms", "_was_undone", "_whole_due",
-        "_wreckage", "members", "room_id", "state", "turn_messages_max",
+        "_poison", "_ports", "_publication", "_recorder", "_registry", "_reported_empty",
+        "_seating", "_suspicion", "_tick_due_s", "_ticker", "_turn", "_turning", "_validated_ms",
+        "_was_undone", "_whole_due", "_wreckage", "members", "room_id", "state",
+        "turn_messages_max",
     )  # fmt: skip
 
     def __init__(

@@ -1,9 +1,9 @@
 """Who sits in a room, and what each request of theirs does. No actor, no mailbox, no timer.
 
 Owns the rules of membership: what a join, a resume, a loss or a leave changes, in the state and
-among the members, and what is owed for it at the end of the turn. Called by room.py, one message
-at a time. A message from a session counts only where its outlet is the member's present one. Says
-nothing to anybody: all that it leaves in the turn is told, or undone, as a whole.
+among the members, and what is owed for it at the end of the turn. Called by turning.py, one
+message at a time. A message from a session counts only where its outlet is the member's present
+one. Says nothing to anybody: all that it leaves in the turn is told, or undone, as a whole.
 """
 
 from collections.abc import Callable

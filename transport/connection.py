@@ -139,9 +139,7 @@ class Connection(ConnectionParts):
             unread = self._unread
             size = SLICE_BYTES
             preamble = self._preamble
-            if (
-                self._phase is Phase.HANDSHAKING and preamble is not None
-            ):  # that has limits of its own
+            if self._phase is Phase.HANDSHAKING and preamble is not None:  # with limits of its own
                 size = min(size, preamble.size(unread[:size], self._parser()))
             else:
                 left -= SLICE_BYTES
