@@ -171,8 +171,8 @@ class Settings:
         "another one", 1024, 1024 * _MIB)] = 16 * _MIB
     audit_retention_days: Annotated[int, Rule(_D, "files of the audit whose entries are all older "
         "are removed; 0 keeps them", 0, 36_500)] = 0
-    audit_flush_ms: Annotated[int, Rule(_D, "entries of the audit are written this much later, "
-        "together", 1, 10_000)] = 200
+    audit_flush_ms: Annotated[int, Rule(_D, "entries of the audit are written this much later "
+        "at most, together", 1, 10_000)] = 200
     audit_waiting_max: Annotated[int, Rule(_D, "entries of the audit that wait for the disk; "
         "beyond: counted, and the audit says how many", 1, 10_000_000)] = 100_000
 

@@ -39,7 +39,7 @@ FLOOR: Final = "floor"
 """How the names of those begin that only show how little it can cost."""
 SATURATED_PCT: Final = 95.0
 LABEL_W: Final = 104
-VALUE_W: Final = 96
+VALUE_W: Final = 116
 """Room for the number beside the longest bar."""
 
 
