@@ -1,7 +1,7 @@
 """`python -m benchmarks.peers_chart --out FOLDER FILE.jsonl...`: ours beside other servers, as SVG.
 
 Owns one chart, `peers.svg`: a panel for each kind of work, a bar for each server, shorter is
-better. The rows are those of a load generator of its own (peers.md in the results says which):
+better. The rows are those of a load generator of its own (README.md here says of it):
 `peer`, `scenario`, `rep`, `machine`, `commit` and the figures. A bar is the
 median of the repetitions, whiskers go from the least to the greatest, each axis begins at 0 and
 ends at the greatest bar. Raises ChartFailed, and draws nothing, for a row that failed or lacks its

@@ -188,8 +188,11 @@ class AuditTrail:
         self._waiting.append(item)
         if self._is_writing or self._batch:  # the end of that, or of the pause after it, is near
             return
-        if len(self._waiting) >= BATCH_MAX:
-            self._hand_over()
+        if len(self._waiting) == BATCH_MAX:
+            # Not at once: a room's turn is to know nothing of a writer that has ended.
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._clock.call_later(0, self._hand_over)
         elif self._timer is None:
             self._timer = self._clock.call_later(self._flush_s, self._hand_over)
 
@@ -197,7 +200,7 @@ class AuditTrail:
         self._metrics.audit_entries("dropped", 1)
         if self._gap is None:
             self._gap = Gap(1, at_ms, at_ms)
-            self._append(self._gap)  # which may hand it over, and then it grows no more
+            self._append(self._gap)
             self._log.warn("audit_entries_dropped", waiting=self.waiting)
         else:
             self._gap.count += 1

@@ -184,6 +184,7 @@ def test_a_full_batch_does_not_wait_for_the_time() -> None:
     """Unless one that failed waits to be written again: that is first."""
     desk = Desk()
     desk.note(*["x"] * BATCH_MAX)
+    desk.pass_s(0)
     desk.writer.done()
     assert len(desk.writer.written) == BATCH_MAX
     assert desk.clock.waiting() == []
@@ -198,10 +199,20 @@ def test_a_full_batch_does_not_wait_for_the_time() -> None:
     assert desk.events()[BATCH_MAX:] == ["y", *["z"] * BATCH_MAX]
 
 
+def test_a_full_batch_goes_after_the_turn_that_filled_it() -> None:
+    """Which is to know nothing of a writer that has ended meanwhile, and raises."""
+    desk = Desk()
+    desk.note(*["x"] * BATCH_MAX)
+    assert not desk.writer.asked
+    desk.pass_s(0)
+    assert len(desk.writer.asked) == 1
+
+
 def test_a_gap_that_fills_a_batch_is_written_with_its_count() -> None:
     """What is handed over grows no more."""
     desk = Desk(audit_waiting_max=BATCH_MAX - 1)
     desk.note(*["x"] * BATCH_MAX)
+    desk.pass_s(0)
     desk.writer.done()
     gap = desk.writer.written[-1]
     assert isinstance(gap, Gap)
