@@ -97,6 +97,12 @@ def _is_other(server: str) -> bool:
     return not server.startswith(OURS)
 
 
+def rows_of(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """The rows of all `files`, a JSON line each. Raises OSError or ValueError."""
+    lines = (line for file in files for line in file.read_text("utf-8").splitlines())
+    return [json.loads(line) for line in lines]
+
+
 def kept(rows: Iterable[dict[str, Any]]) -> dict[str, Kept]:
     """The rows by benchmark. Raises ChartFailed at the first that cannot be drawn."""
     series: dict[tuple[str, str, str], Series] = {}
@@ -267,8 +273,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the charts (this one)")
     given = parser.parse_args(words)
     try:
-        lines = [line for file in given.files for line in file.read_text("utf-8").splitlines()]
-        found = kept(json.loads(line) for line in lines)
+        found = kept(rows_of(given.files))
         charts = {CHARTS[bench][0]: CHARTS[bench][1](rows) for bench, rows in found.items()}
     except (ChartFailed, OSError, ValueError, KeyError) as failure:
         print(f"chart: {type(failure).__name__}: {failure}", file=sys.stderr)

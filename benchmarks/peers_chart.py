@@ -1,23 +1,22 @@
 """`python -m benchmarks.peers_chart --out FOLDER FILE.jsonl...`: ours beside other servers, as SVG.
 
 Owns one chart, `peers.svg`: a panel for each kind of work, a bar for each server, shorter is
-better. The rows are those of a load generator of its own (README.md here says of it):
-`peer`, `scenario`, `rep`, `machine`, `commit` and the figures. A bar is the
-median of the repetitions, whiskers go from the least to the greatest, each axis begins at 0 and
-ends at the greatest bar. Raises ChartFailed, and draws nothing, for a row that failed or lacks its
-figure, for a panel without ours, and for no rows at all.
+better. The rows are those of another load generator (README.md says which): `peer`, `scenario`,
+`rep`, `machine`, `commit` and the figures. A bar is the median of the repetitions, whiskers go from
+the least to the greatest, each axis begins at 0 and ends at the greatest bar. Raises ChartFailed,
+and draws nothing, for a row that failed or lacks its figure, for a panel without ours, and for no
+rows at all.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from benchmarks.chart import ChartFailed
+from benchmarks.chart import SATURATED_PCT, ChartFailed, rows_of
 from benchmarks.drawing import (
     BAR_H,
     CAPTION_H,
@@ -37,7 +36,6 @@ PEERS_CHART: Final = "peers.svg"
 OURS: Final = "vaultmeet"
 FLOOR: Final = "floor"
 """How the names of those begin that only show how little it can cost."""
-SATURATED_PCT: Final = 95.0
 LABEL_W: Final = 104
 VALUE_W: Final = 116
 """Room for the number beside the longest bar."""
@@ -161,8 +159,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the chart (this one)")
     given = parser.parse_args(words)
     try:
-        lines = [line for file in given.files for line in file.read_text("utf-8").splitlines()]
-        svg = peers_chart([json.loads(line) for line in lines])
+        svg = peers_chart(rows_of(given.files))
     except (ChartFailed, OSError, ValueError, KeyError) as failure:
         print(f"peers_chart: {type(failure).__name__}: {failure}", file=sys.stderr)
         return 1
